@@ -1,0 +1,126 @@
+// Command fluxosd runs a Flux node's API: the daemon, and the tools of its
+// operator. This package is the command line and the wiring; every promise is
+// kept by a package under internal.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	p := process{args: os.Args[1:], env: os.Environ(), out: os.Stdout, err: os.Stderr}
+	err := p.run(ctx)
+	stop()
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, "fluxosd:", err)
+		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, "fluxosd:", err)
+		os.Exit(1)
+	}
+}
+
+// errUsage marks errors of the command line itself.
+var errUsage = errors.New("see fluxosd help")
+
+func usagef(format string, args ...any) error {
+	return fmt.Errorf("%s; %w", fmt.Sprintf(format, args...), errUsage)
+}
+
+// process is what the outside world gives a command, so that tests can be it.
+type process struct {
+	args     []string
+	env      []string
+	out, err io.Writer
+}
+
+// getenv returns a variable of the process's environment.
+func (p *process) getenv(name string) string {
+	for _, kv := range slices.Backward(p.env) {
+		if v, ok := strings.CutPrefix(kv, name+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// command is one verb of the command line.
+type command struct {
+	name, args, summary string
+	run                 func(p *process, ctx context.Context, args []string) error
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "[--config FILE] [--demo] [--set key=value]", "run the daemon", (*process).serve},
+		{"config", "check|sample [--config FILE]", "check the configuration, or print a commented sample", (*process).config},
+		{"import", "--userconfig FILE [--daemon-conf FILE]", "turn a FluxOS userconfig.js and a flux.conf into our file", (*process).importFluxOS},
+		{"login", "--key-file FILE [--url URL]", "log in with a wallet key and print a zelidauth header", (*process).login},
+		{"status", "[--config FILE]", "tell what the running daemon says of itself", (*process).status},
+		{"routes", "[--missing] [--json]", "list the routes, or those not built yet", (*process).routes},
+		{"devnet", "[--listen ADDRESS]", "serve a simulated chain daemon and benchmark daemon", (*process).devnet},
+		{"version", "[--json]", "print what this binary is", (*process).version},
+	}
+}
+
+func (p *process) run(ctx context.Context) error {
+	if len(p.args) == 0 || p.args[0] == "help" || p.args[0] == "-h" || p.args[0] == "--help" {
+		p.usage(p.out)
+		if len(p.args) == 0 {
+			return usagef("no command given")
+		}
+		return nil
+	}
+	for _, c := range commands() {
+		if c.name == p.args[0] {
+			return c.run(p, ctx, p.args[1:])
+		}
+	}
+	return usagef("unknown command %q", p.args[0])
+}
+
+func (p *process) usage(w io.Writer) {
+	fmt.Fprint(w, "fluxosd runs a Flux node's API.\n\nUsage: fluxosd COMMAND [FLAGS]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-8s %-45s %s\n", c.name, c.args, c.summary)
+	}
+	fmt.Fprint(w, "\nfluxosd COMMAND -h tells the flags of a command.\n")
+}
+
+// flags returns a flag set that reports errors as usage errors.
+func (p *process) flags(name string) *flag.FlagSet {
+	fs := flag.NewFlagSet("fluxosd "+name, flag.ContinueOnError)
+	fs.SetOutput(p.err)
+	return fs
+}
+
+func parse(fs *flag.FlagSet, args []string, operands int) error {
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return fmt.Errorf("%w; %w", err, errUsage)
+	}
+	if fs.NArg() > operands {
+		return usagef("%s takes no argument %q", fs.Name(), fs.Arg(operands))
+	}
+	return nil
+}
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, " ") }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }

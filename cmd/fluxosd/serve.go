@@ -1,0 +1,318 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fluxosd/fluxosd/internal/api"
+	"github.com/fluxosd/fluxosd/internal/apps/registry"
+	"github.com/fluxosd/fluxosd/internal/config"
+	"github.com/fluxosd/fluxosd/internal/health"
+	"github.com/fluxosd/fluxosd/internal/logattr"
+	"github.com/fluxosd/fluxosd/internal/logs"
+	"github.com/fluxosd/fluxosd/internal/metrics"
+	"github.com/fluxosd/fluxosd/internal/node"
+	"github.com/fluxosd/fluxosd/internal/permissions"
+	"github.com/fluxosd/fluxosd/internal/sdnotify"
+	"github.com/fluxosd/fluxosd/internal/store"
+	"github.com/fluxosd/fluxosd/internal/store/logins"
+	"github.com/fluxosd/fluxosd/internal/version"
+)
+
+// serve runs the daemon until a signal ends ctx.
+func (p *process) serve(ctx context.Context, args []string) error {
+	fs := p.flags("serve")
+	var s settings
+	s.register(fs)
+	fs.BoolVar(&s.demo, "demo", false, "run a demo node that needs nothing installed: a simulated chain, an own store, a fresh admin key")
+	keyFile := fs.String("demo-key-file", "", "WIF `file` of the demo's admin key, instead of a fresh key")
+	if err := parse(fs, args, 0); err != nil {
+		return err
+	}
+	if *keyFile != "" && !s.demo {
+		return usagef("--demo-key-file goes with --demo")
+	}
+	cfg, err := p.load(s)
+	if err != nil {
+		return err
+	}
+	log := logs.New(logs.Config{Out: p.err, Format: cfg.Log.Format, Level: cfg.Log.Level, Levels: cfg.Log.Levels})
+	d := &daemon{process: p, cfg: cfg, log: log}
+	if s.demo {
+		if d.demo, err = newDemo(cfg, *keyFile, log); err != nil {
+			return err
+		}
+		defer d.demo.close()
+	}
+	for _, w := range cfg.Warnings() {
+		log.Warn("Configuration is legal but unwise", slog.String("warning", w))
+	}
+	return d.run(ctx)
+}
+
+// daemon is the running daemon: its parts, in the order in which they are
+// opened. They are closed in reverse.
+type daemon struct {
+	*process
+	cfg     *config.Config
+	log     *slog.Logger
+	demo    *demo // nil outside --demo
+	metrics *metrics.Metrics
+	health  *health.Registry
+	notify  *sdnotify.Notifier
+	// services run until the listeners have finished their last request.
+	services []service
+	closers  []func()
+}
+
+// service is a long-running part.
+type service interface {
+	Serve(ctx context.Context) error
+}
+
+// storeTime bounds the opening of the store.
+const storeTime = 30 * time.Second
+
+func (d *daemon) run(ctx context.Context) error {
+	started := time.Now()
+	defer func() {
+		for i := len(d.closers) - 1; i >= 0; i-- {
+			d.closers[i]()
+		}
+	}()
+	var err error
+	if d.notify, err = sdnotify.New(d.getenv); err != nil {
+		d.log.Warn("The service manager can't be told anything", logattr.Err(err))
+		d.notify = &sdnotify.Notifier{}
+	}
+	d.metrics = metrics.New()
+	d.health = health.New(health.Config{Logger: d.log.With("sub", "health")})
+	d.metrics.ObserveProblems(d.health)
+	listening, err := d.health.Await("listeners")
+	if err != nil {
+		return err
+	}
+
+	listeners, err := d.listen()
+	if err != nil {
+		return err
+	}
+	docs, err := d.openStore(ctx)
+	if err != nil {
+		return err
+	}
+	server, perms, err := d.buildAPI(ctx, docs, listeners)
+	if err != nil {
+		return err
+	}
+
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	front, frontCtx := errgroup.WithContext(ctx)
+	back, backCtx := errgroup.WithContext(work)
+	for _, s := range d.services {
+		back.Go(func() error { return s.Serve(backCtx) })
+	}
+	front.Go(func() error {
+		return server.ServeListeners(frontCtx, listeners, api.Private(d.health, d.metrics.Handler()))
+	})
+	front.Go(func() error { // a service that fails ends the daemon, in order
+		select {
+		case <-frontCtx.Done():
+			return nil
+		case <-backCtx.Done():
+			return context.Cause(backCtx)
+		}
+	})
+	front.Go(func() error { return d.notify.Serve(frontCtx, func(context.Context) error { return nil }) })
+	listening.Met()
+	front.Go(func() error { return d.announce(frontCtx, perms, listeners, started) })
+
+	err = front.Wait()
+	d.notify.Stopping()
+	stopWork()
+	err = errors.Join(err, back.Wait())
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		d.log.Info("Stopped", slog.Duration("after", time.Since(started).Round(time.Second)))
+		return nil
+	}
+	return err
+}
+
+// announce waits until the daemon is ready, and says so.
+func (d *daemon) announce(ctx context.Context, perms *permissions.Service, l api.Listeners, started time.Time) error {
+	for {
+		changed := d.health.Changed()
+		if d.health.Readiness().Ready {
+			break
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	if err := d.notify.Ready(); err != nil {
+		d.log.Warn("The service manager can't be told", logattr.Err(err))
+	}
+	d.log.Info("Ready", slog.String("version", version.Version), slog.String("fluxos", version.FluxOS),
+		logattr.Listen(l.API.Addr().String()), slog.Duration("after", time.Since(started).Round(time.Millisecond)))
+	if d.demo != nil {
+		return d.demo.greet(ctx, d.out, perms, l)
+	}
+	return nil
+}
+
+// listen opens all listeners before anything else, so that a taken port is an
+// error at once.
+func (d *daemon) listen() (api.Listeners, error) {
+	c := d.cfg.API
+	l := api.Listeners{MaxConnections: c.MaxConnections, Shutdown: c.ShutdownTimeout}
+	open := func(key, address string) (net.Listener, error) {
+		network := "tcp"
+		if path, ok := strings.CutPrefix(address, "unix:"); ok {
+			network, address = "unix", path
+			if err := removeSocket(path); err != nil {
+				return nil, fmt.Errorf("%s: %w", key, err)
+			}
+		}
+		ln, err := net.Listen(network, address)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w (another program may have the port: FluxOS, or an older fluxosd)", key, err)
+		}
+		d.closers = append(d.closers, func() { ln.Close() })
+		return ln, nil
+	}
+	var err error
+	if l.API, err = open("api.listen", c.Listen); err != nil {
+		return l, err
+	}
+	if c.TLSListen != "" {
+		if l.TLS, err = open("api.tls_listen", c.TLSListen); err != nil {
+			return l, err
+		}
+		if err := os.MkdirAll(d.cfg.Node.DataDir, 0o700); err != nil {
+			return l, fmt.Errorf("node.data_dir: %w", err)
+		}
+		if l.Certificate, err = api.Certificate(c.TLSCert, c.TLSKey, d.cfg.Node.DataDir); err != nil {
+			return l, err
+		}
+	}
+	if c.PrivateListen != "" {
+		if l.Private, err = open("api.private_listen", c.PrivateListen); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+// removeSocket removes a socket file that a dead process left behind, and
+// nothing else.
+func removeSocket(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode()&os.ModeSocket == 0:
+		return fmt.Errorf("%s exists and is no socket", path)
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return fmt.Errorf("%s is in use", path)
+	}
+	return os.Remove(path)
+}
+
+// buildAPI connects the parts that the API is made of.
+func (d *daemon) buildAPI(ctx context.Context, docs store.Store, l api.Listeners) (*api.Server, *permissions.Service, error) {
+	cfg := d.cfg
+	chain, err := d.chainDaemon()
+	if err != nil {
+		return nil, nil, err
+	}
+	bench, err := d.benchmarkDaemon()
+	if err != nil {
+		return nil, nil, err
+	}
+	perms, err := permissions.New(permissions.Config{
+		Admin: cfg.Node.FluxID, Team: cfg.Team.FluxIDs,
+		OperatorMayManageApps: cfg.Permissions.OperatorMayManageApps,
+		SIWEDomains:           siweDomains(cfg),
+		SignatureCache:        cfg.Permissions.SignatureCache,
+		Records:               logins.Records{Store: docs}, Owners: registry.Registry{Store: docs},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	control, err := d.control()
+	if err != nil {
+		return nil, nil, err
+	}
+	_, port, err := net.SplitHostPort(l.API.Addr().String())
+	if err != nil {
+		return nil, nil, err
+	}
+	apiPort, _ := strconv.Atoi(port) // an address of a TCP listener ends in a number
+	self := node.New(node.Config{
+		FluxID: cfg.Node.FluxID, PublicIP: ipText(cfg.Node.PublicIP), APIPort: apiPort, Development: cfg.Node.Development,
+		Daemon: chain, Benchmark: bench, StoreVersion: docs.Version,
+	})
+	ac := api.Config{
+		Permissions: perms, Daemon: chain, Control: control, Node: self, Metrics: d.metrics, Health: d.health,
+		ErrorStatus: api.ErrorStatus(cfg.API.ErrorStatus), BodyLimit: int64(cfg.API.BodyLimit),
+		Limits: api.Limits{PerSecond: float64(cfg.API.RateLimit.RequestsPerSecond), Burst: cfg.API.RateLimit.Burst, Exempt: cfg.API.RateLimit.Exempt},
+		Logger: d.log,
+	}
+	for _, p := range cfg.API.TrustedProxies {
+		ac.TrustedProxies = append(ac.TrustedProxies, p.String())
+	}
+	if cfg.API.AccessLog {
+		ac.AccessLog = d.err
+	}
+	server, err := api.New(ac)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.services = append(d.services, server)
+	return server, perms, d.watchChain(chain)
+}
+
+func ipText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// siweDomains are the configured domains and this node's own addresses, as a
+// browser writes them for the web interface and the API.
+func siweDomains(cfg *config.Config) []string {
+	domains := append([]string(nil), cfg.Permissions.SIWEDomains...)
+	_, port, err := net.SplitHostPort(cfg.API.Listen)
+	n, convErr := strconv.Atoi(port)
+	if err != nil || convErr != nil {
+		return domains
+	}
+	hosts := []string{"localhost", "127.0.0.1"}
+	if ip := ipText(cfg.Node.PublicIP); ip != "" {
+		hosts = append(hosts, ip)
+	}
+	for _, h := range hosts {
+		for _, p := range []int{n - 1, n, n + 1} { // web interface, API, API over TLS
+			domains = append(domains, net.JoinHostPort(h, strconv.Itoa(p)))
+		}
+	}
+	return domains
+}

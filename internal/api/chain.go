@@ -1,0 +1,458 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/fluxosd/fluxosd/internal/fault"
+	"github.com/fluxosd/fluxosd/internal/logattr"
+	"github.com/fluxosd/fluxosd/internal/permissions"
+)
+
+// Times that a request may take. Streams and sockets set their own.
+const (
+	bodyTime    = 30 * time.Second // to send a body
+	handlerTime = 90 * time.Second // to be answered
+)
+
+// call is the state of one request on its way through the chain.
+type call struct {
+	start    time.Time
+	id       string
+	remote   netip.Addr
+	route    *row
+	path     []pair
+	identity permissions.Identity
+	app      string
+
+	status   int
+	bytes    int
+	outcome  string
+	err      error
+	writeErr error
+}
+
+// row is a Route with what the chain needs at hand.
+type row struct {
+	*Route
+	observe  observer
+	cacheKey bool // replies may be cached
+}
+
+func (cl *call) pattern() string {
+	if cl.route == nil {
+		return "unmatched"
+	}
+	return cl.route.Path
+}
+
+const callKey = "fluxosd.call"
+
+func current(c *gin.Context) *call {
+	v, _ := c.Get(callKey)
+	cl, _ := v.(*call)
+	return cl
+}
+
+// chain lists the middleware of every request, outermost first.
+func (s *Server) chain() []gin.HandlerFunc {
+	return []gin.HandlerFunc{s.begin, s.limit, s.match, s.cached, s.identify, s.authorise, s.serve}
+}
+
+// begin opens the call, and closes it when everything behind it is done:
+// metrics, access log, audit log. A panic becomes an internal error.
+func (s *Server) begin(c *gin.Context) {
+	cl := &call{start: time.Now(), remote: s.remote(c), id: s.requestID(c.Request)}
+	c.Set(callKey, cl)
+	h := c.Writer.Header()
+	h["Access-Control-Allow-Origin"] = anyOrigin
+	h["X-Request-Id"] = []string{cl.id}
+	h["X-Fluxosd-Version"] = s.versionHeader
+	s.metrics.InFlight.Inc()
+	defer s.end(c, cl)
+	defer s.rescue(c, cl)
+	c.Next()
+}
+
+// rescue answers a call whose handler panicked.
+func (s *Server) rescue(c *gin.Context, cl *call) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	if r == http.ErrAbortHandler {
+		panic(r)
+	}
+	stack := debug.Stack()
+	s.log.Error("Handler panicked", logattr.Request(cl.id), logattr.Route(cl.pattern()),
+		slog.String("panic", fmt.Sprint(r)), slog.String("stack", string(stack[:min(len(stack), 8<<10)])))
+	if c.Writer.Written() {
+		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+	}
+	s.fail(c, cl, errors.New("panic"))
+}
+
+func (s *Server) end(c *gin.Context, cl *call) {
+	s.metrics.InFlight.Dec()
+	now := time.Now()
+	method := c.Request.Method
+	if cl.route == nil && !knownMethod(method) {
+		method = "other"
+	}
+	obs := s.unmatched
+	if cl.route != nil {
+		obs = cl.route.observe
+	}
+	obs.done(method, cl.outcome, now.Sub(cl.start))
+	if s.access != nil {
+		s.access.add(cl, method, now)
+	}
+	if cl.err != nil && cl.outcome == fault.Internal.String() && c.Request.Context().Err() == nil {
+		s.log.Error("Request failed", logattr.Request(cl.id), logattr.Route(cl.pattern()), logattr.Err(cl.err))
+	}
+	if cl.route != nil && cl.route.Level > permissions.User && !cl.identity.Anonymous() {
+		attrs := []any{logattr.FluxID(cl.identity.FluxID), logattr.Route(cl.route.Method + " " + cl.route.Path), logattr.Remote(cl.remote),
+			slog.String("outcome", cl.outcome), logattr.Request(cl.id)}
+		if cl.app != "" {
+			attrs = append(attrs, logattr.App(cl.app))
+		}
+		s.audit.Info("Privileged call", attrs...)
+	}
+}
+
+func knownMethod(m string) bool {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions:
+		return true
+	}
+	return false
+}
+
+// remote is the caller's address: that of the socket, or what a configured
+// proxy says of it.
+func (s *Server) remote(c *gin.Context) netip.Addr {
+	if s.behindProxy {
+		if a, err := netip.ParseAddr(c.ClientIP()); err == nil {
+			return a.Unmap()
+		}
+	}
+	ap, err := netip.ParseAddrPort(c.Request.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
+}
+
+// requestID takes the id that a proxy gave, if it is a plain token, or counts.
+func (s *Server) requestID(r *http.Request) string {
+	if given := r.Header["X-Request-Id"]; len(given) == 1 && plainToken(given[0]) {
+		return given[0]
+	}
+	return s.idPrefix + strconv.FormatUint(s.requests.Add(1), 36)
+}
+
+func plainToken(s string) bool {
+	if s == "" || len(s) > 64 {
+		return false
+	}
+	for _, b := range []byte(s) {
+		if (b < '0' || b > '9') && (b < 'a' || b > 'z') && (b < 'A' || b > 'Z') && b != '-' && b != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// limit refuses callers that ask too often, by address.
+func (s *Server) limit(c *gin.Context) {
+	cl := current(c)
+	if wait, ok := s.limits.allow(cl.remote); !ok {
+		s.tooMany(c, cl, wait)
+	}
+}
+
+func (s *Server) tooMany(c *gin.Context, cl *call, wait time.Duration) {
+	s.metrics.Limited.Inc()
+	sec := strconv.Itoa(int((wait + time.Second - 1) / time.Second))
+	c.Writer.Header()["Retry-After"] = []string{sec}
+	s.fail(c, cl, &fault.Error{Kind: fault.TooMany, Code: 429, Name: "TooManyRequests", Msg: "Too many requests. Try again in " + sec + " s."})
+}
+
+// match finds the row, and answers preflights and paths that have none.
+func (s *Server) match(c *gin.Context) {
+	cl, r := current(c), c.Request
+	if r.Method == http.MethodOptions {
+		h := c.Writer.Header()
+		h["Access-Control-Allow-Methods"] = []string{"GET,HEAD,PUT,PATCH,POST,DELETE"}
+		if want := r.Header["Access-Control-Request-Headers"]; len(want) > 0 {
+			h["Access-Control-Allow-Headers"] = want
+			h["Vary"] = []string{"Access-Control-Request-Headers"}
+		}
+		c.Writer.WriteHeader(http.StatusNoContent)
+		c.Writer.WriteHeaderNow()
+		cl.status, cl.outcome = http.StatusNoContent, statusSuccess
+		c.Abort()
+		return
+	}
+	table := s.router
+	escaped := r.URL.EscapedPath()
+	if strings.HasPrefix(escaped, "/ws/") {
+		table = s.sockets
+		if r.URL.RawQuery != "" {
+			s.notFound(c, cl)
+			return
+		}
+	}
+	l, raw := table.find(r.Method, escaped)
+	if l == nil {
+		s.notFound(c, cl)
+		return
+	}
+	cl.route = s.rows[l.route]
+	path, err := l.decode(raw)
+	if err != nil {
+		s.writeError(c, cl, http.StatusBadRequest, "Failed to decode a path parameter")
+		return
+	}
+	cl.path = path
+}
+
+func (s *Server) notFound(c *gin.Context, cl *call) {
+	s.writeError(c, cl, http.StatusNotFound, "Cannot "+c.Request.Method+" this path. The API description is at /docs")
+}
+
+// writeError answers a request that no handler will see, with its own status in every mode.
+func (s *Server) writeError(c *gin.Context, cl *call, status int, msg string) {
+	body, _ := encode(statusError, Message{Name: "Error", Message: msg}) // text always encodes
+	cl.outcome = fault.NotFound.String()
+	s.write(c, cl, reply{status: status, contentType: jsonType, body: body})
+	c.Abort()
+}
+
+// cached answers from the reply cache.
+func (s *Server) cached(c *gin.Context) {
+	cl := current(c)
+	if !cl.route.cacheKey || bypassesCache(c.Request) || (cl.route.ByCaller && carriesCredentials(c.Request)) {
+		return
+	}
+	hit, left := s.replies.get(c.Request.RequestURI)
+	if hit == nil {
+		s.metrics.CacheMisses.Inc()
+		return
+	}
+	s.metrics.CacheHits.Inc()
+	c.Writer.Header()["Cache-Control"] = s.maxAge(left)
+	cl.outcome = statusSuccess
+	s.write(c, cl, hit.reply)
+	c.Abort()
+}
+
+func bypassesCache(r *http.Request) bool {
+	return r.Header["X-Apicache-Bypass"] != nil || r.Header["X-Apicache-Force-Fetch"] != nil
+}
+
+func carriesCredentials(r *http.Request) bool {
+	h := r.Header
+	return h["Zelidauth"] != nil || h["Zelid"] != nil || h["Signature"] != nil || h["Loginphrase"] != nil || h["Authorization"] != nil
+}
+
+// maxAge returns Cache-Control: max-age of up to two minutes without allocating.
+func (s *Server) maxAge(seconds int) []string {
+	if seconds < len(s.maxAges) {
+		return s.maxAges[seconds]
+	}
+	return []string{"max-age=" + strconv.Itoa(seconds)}
+}
+
+// credentials reads zelidauth or, without it, the three plain headers.
+func credentials(h http.Header) (permissions.Credentials, error) {
+	if z := h["Zelidauth"]; len(z) > 1 {
+		return permissions.Credentials{}, permissions.ErrMalformed
+	} else if len(z) == 1 && z[0] != "" {
+		return permissions.ParseZelidauth(z[0])
+	}
+	return permissions.PlainCredentials(h.Get("Zelid"), h.Get("Signature"), h.Get("Loginphrase"))
+}
+
+// identify proves who calls, where the row wants to know.
+func (s *Server) identify(c *gin.Context) {
+	cl := current(c)
+	if cl.route.Level == permissions.Public && !cl.route.ByCaller {
+		return
+	}
+	cred, err := credentials(c.Request.Header)
+	if err == nil {
+		cl.identity, err = s.permissions.Authenticate(c.Request.Context(), cred)
+	}
+	if err == nil {
+		if wait, ok := s.limits.allowIdentity(cl.remote, cl.identity.FluxID); !ok {
+			s.tooMany(c, cl, wait)
+		}
+		return
+	}
+	if cl.route.Level == permissions.Public {
+		return // whoever doesn't prove an identity is anonymous here
+	}
+	s.refuse(c, cl, err)
+}
+
+// authorise asks the policy. The application is named by the same parameter
+// that the handler acts on.
+func (s *Server) authorise(c *gin.Context) {
+	cl := current(c)
+	rt := cl.route
+	if rt.Level == permissions.Public {
+		return
+	}
+	app := ""
+	if rt.Level.NeedsApp() {
+		var ok bool
+		if app, ok = s.appName(c, cl); !ok {
+			return
+		}
+	}
+	if err := s.permissions.Allow(c.Request.Context(), rt.Level, cl.identity, app); err != nil {
+		s.refuse(c, cl, err)
+	}
+}
+
+// refuse answers every refusal with one text, and keeps the reason for the log.
+func (s *Server) refuse(c *gin.Context, cl *call, reason error) {
+	name := permissions.Reason(reason)
+	s.authFailures.WithLabelValues(name).Inc()
+	if name == "unavailable" {
+		s.log.Warn("Permission can't be checked", logattr.Request(cl.id), logattr.Err(reason))
+	}
+	e := unauthorized
+	e.Err = reason
+	s.fail(c, cl, &e)
+	cl.outcome = "refused_" + name
+}
+
+// appName returns the application that the request names. For rows that name it
+// in the body, the body is read here.
+func (s *Server) appName(c *gin.Context, cl *call) (string, bool) {
+	name := cl.route.AppParam
+	if name == "" {
+		name = "appname"
+	}
+	req := s.request(c, cl)
+	v := ""
+	for _, p := range cl.route.Params {
+		if p.Name == name && p.In == InBody {
+			if err := s.readBody(c, cl, req); err != nil {
+				s.fail(c, cl, err)
+				return "", false
+			}
+			v, _, _ = req.BodyText(name)
+		}
+	}
+	if v == "" {
+		v = req.Text(name)
+	}
+	cl.app = permissions.AppOf(v)
+	return v, true
+}
+
+const requestKey = "fluxosd.request"
+
+// request returns the Request of a call, made once.
+func (s *Server) request(c *gin.Context, cl *call) *Request {
+	if v, ok := c.Get(requestKey); ok {
+		return v.(*Request)
+	}
+	req := &Request{Route: cl.route.Route, Remote: cl.remote, Secure: c.Request.TLS != nil, path: cl.path, query: c.Request.URL.RawQuery}
+	c.Set(requestKey, req)
+	return req
+}
+
+// readBody reads and parses the body of a POST, at most once.
+func (s *Server) readBody(c *gin.Context, cl *call, req *Request) error {
+	r := c.Request
+	if r.Method != http.MethodPost || req.body != nil || r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	limit := cl.route.BodyLimit
+	if limit == 0 {
+		limit = s.bodyLimit
+	}
+	tooLarge := fault.Newf(fault.TooLarge, "The body is larger than the %d bytes that this route takes", limit)
+	if r.ContentLength > limit {
+		c.Writer.Header()["Connection"] = closeHeader
+		return tooLarge
+	}
+	ctl := http.NewResponseController(c.Writer)
+	ctl.SetReadDeadline(time.Now().Add(bodyTime)) // a test recorder has none: reading then is not slow
+	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, r.Body, limit))
+	if err != nil {
+		c.Writer.Header()["Connection"] = closeHeader
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return tooLarge
+		}
+		return fault.Wrap(fault.Invalid, err, "The body could not be read")
+	}
+	ctl.SetReadDeadline(time.Time{})
+	req.body = parseBody(raw)
+	if req.body == nil {
+		req.body = map[string]json.RawMessage{}
+	}
+	return nil
+}
+
+// serve runs the handler and answers with the envelope.
+func (s *Server) serve(c *gin.Context) {
+	cl := current(c)
+	rt := cl.route
+	if !rt.Built() {
+		s.fail(c, cl, fault.Newf(fault.NotBuilt, "not built yet: %s %s", rt.Method, rt.Path))
+		return
+	}
+	req := s.request(c, cl)
+	req.Caller, req.Admin, req.App = cl.identity, s.permissions.IsAdmin(cl.identity), cl.app
+	if rt.Kind == Socket {
+		s.attach(c, cl, req)
+		return
+	}
+	if err := s.readBody(c, cl, req); err != nil {
+		s.fail(c, cl, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), handlerTime)
+	defer cancel()
+	data, err := rt.Handle(ctx, req)
+	if err != nil {
+		s.fail(c, cl, err)
+		return
+	}
+	out, err := success(data)
+	if err != nil {
+		s.fail(c, cl, fmt.Errorf("encode the answer: %w", err))
+		return
+	}
+	cl.outcome = statusSuccess
+	if rt.cacheKey && out.etag != nil && !(rt.ByCaller && carriesCredentials(c.Request)) {
+		s.replies.put(c.Request.RequestURI, out, rt.Cache)
+		c.Writer.Header()["Cache-Control"] = s.maxAge(int(rt.Cache / time.Second))
+	}
+	s.write(c, cl, out)
+}
+
+// randomHex returns n random bytes as hex, for ids that need not be secret.
+func randomHex(read func([]byte) (int, error), n int) string {
+	b := make([]byte, n)
+	read(b)
+	return hex.EncodeToString(b)
+}

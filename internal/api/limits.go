@@ -1,0 +1,83 @@
+package api
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/fluxosd/fluxosd/internal/recent"
+)
+
+// Limits say how often one caller may ask.
+type Limits struct {
+	// PerSecond is the sustained rate of one address, and of one identity; 0
+	// switches the limit off. Burst is what may come at once.
+	PerSecond float64
+	Burst     int
+	// Exempt addresses are not limited.
+	Exempt []netip.Prefix
+}
+
+// limiters hold a token bucket for each address and each identity that asked
+// lately. An IPv6 caller owns its whole /64, so that is what counts.
+type limiters struct {
+	Limits
+	addresses  *recent.Map[netip.Addr, *rate.Limiter]
+	identities *recent.Map[string, *rate.Limiter]
+}
+
+// limiterEntries bounds the buckets that are remembered; the oldest are
+// forgotten first, which only ever grants more.
+const limiterEntries = 50000
+
+func newLimiters(l Limits, now func() time.Time) *limiters {
+	return &limiters{Limits: l,
+		addresses:  recent.New[netip.Addr, *rate.Limiter](10*time.Minute, limiterEntries, now),
+		identities: recent.New[string, *rate.Limiter](10*time.Minute, limiterEntries, now),
+	}
+}
+
+func (l *limiters) exempt(a netip.Addr) bool {
+	if l.PerSecond <= 0 {
+		return true
+	}
+	for _, p := range l.Exempt {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// allow takes a token of the address. When there is none it says how long to wait.
+func (l *limiters) allow(a netip.Addr) (time.Duration, bool) {
+	if l.exempt(a) {
+		return 0, true
+	}
+	if a.Is6() {
+		p, _ := a.Prefix(64) // 64 is a valid length for IPv6
+		a = p.Addr()
+	}
+	return take(l, l.addresses, a)
+}
+
+// allowIdentity takes a token of the identity.
+func (l *limiters) allowIdentity(a netip.Addr, fluxID string) (time.Duration, bool) {
+	if l.exempt(a) {
+		return 0, true
+	}
+	return take(l, l.identities, fluxID)
+}
+
+func take[K comparable](l *limiters, m *recent.Map[K, *rate.Limiter], key K) (time.Duration, bool) {
+	b, ok := m.Get(key)
+	if !ok {
+		b = rate.NewLimiter(rate.Limit(l.PerSecond), l.Burst)
+		m.Put(key, b, m.Begin())
+	}
+	if b.Allow() {
+		return 0, true
+	}
+	return time.Duration(float64(time.Second) / l.PerSecond), false
+}

@@ -1,0 +1,218 @@
+package api
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+)
+
+// Times of a connection. A client that drips its headers is gone after
+// headerTime, one that takes no data after writeTime.
+const (
+	headerTime = 15 * time.Second
+	idleTime   = 2 * time.Minute
+	writeTime  = 5 * time.Minute
+)
+
+// maxHeaderBytes bounds a request's headers.
+const maxHeaderBytes = 64 << 10
+
+// Listeners are the open sockets of the API and of the private listener.
+type Listeners struct {
+	API, TLS, Private net.Listener // nil ones are not served
+	Certificate       *tls.Certificate
+	MaxConnections    int
+	Shutdown          time.Duration // how long requests in flight may take to finish
+}
+
+// ServeListeners answers on all listeners until ctx ends, then stops accepting,
+// lets requests in flight finish and returns. private serves the private one.
+func (s *Server) ServeListeners(ctx context.Context, l Listeners, private http.Handler) error {
+	limiter := newConnLimit(l.MaxConnections, s.metrics.Connections)
+	errLog := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
+	var servers []*http.Server
+	g, gctx := errgroup.WithContext(ctx)
+	start := func(ln net.Listener, h http.Handler, cert *tls.Certificate) {
+		if ln == nil {
+			return
+		}
+		srv := newHTTPServer(h, errLog)
+		if cert != nil {
+			srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12}
+		}
+		servers = append(servers, srv)
+		g.Go(func() error {
+			var err error
+			if cert != nil {
+				err = srv.ServeTLS(ln, "", "")
+			} else {
+				err = srv.Serve(ln)
+			}
+			if errors.Is(err, http.ErrServerClosed) {
+				return nil
+			}
+			return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+		})
+	}
+	if l.API != nil {
+		start(limiter.wrap(l.API), s, nil)
+	}
+	if l.TLS != nil {
+		start(limiter.wrap(l.TLS), s, l.Certificate)
+	}
+	start(l.Private, private, nil)
+	g.Go(func() error {
+		<-gctx.Done()
+		s.Stop()
+		limiter.stop()
+		grace, cancel := context.WithTimeout(context.Background(), l.Shutdown)
+		defer cancel()
+		var down errgroup.Group
+		for _, srv := range servers {
+			down.Go(func() error {
+				if err := srv.Shutdown(grace); err != nil {
+					srv.Close()
+					return fmt.Errorf("requests were still in flight after %v: %w", l.Shutdown, err)
+				}
+				return nil
+			})
+		}
+		return down.Wait()
+	})
+	return g.Wait()
+}
+
+func newHTTPServer(h http.Handler, errLog *log.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, WriteTimeout: writeTime,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: errLog,
+	}
+}
+
+// connLimit holds the number of open connections of several listeners under a
+// limit. Over it, connections wait in the kernel's queue.
+type connLimit struct {
+	slots chan struct{}
+	open  prometheus.Gauge
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newConnLimit(n int, open prometheus.Gauge) *connLimit {
+	return &connLimit{slots: make(chan struct{}, max(n, 1)), open: open, done: make(chan struct{})}
+}
+
+// stop ends Accept calls that wait for a slot.
+func (c *connLimit) stop() { c.once.Do(func() { close(c.done) }) }
+
+func (c *connLimit) wrap(l net.Listener) net.Listener { return &limitedListener{l, c} }
+
+type limitedListener struct {
+	net.Listener
+	limit *connLimit
+}
+
+func (l *limitedListener) Accept() (net.Conn, error) {
+	select {
+	case l.limit.slots <- struct{}{}:
+	case <-l.limit.done:
+		return nil, net.ErrClosed
+	}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.limit.slots
+		return nil, err
+	}
+	l.limit.open.Inc()
+	return &limitedConn{Conn: conn, limit: l.limit}, nil
+}
+
+type limitedConn struct {
+	net.Conn
+	limit *connLimit
+	once  sync.Once
+}
+
+func (c *limitedConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() { <-c.limit.slots; c.limit.open.Dec() })
+	return err
+}
+
+// Certificate loads the given pair, or the node's own self-signed one from dir,
+// which it makes when it isn't there or has ended.
+func Certificate(certFile, keyFile, dir string) (*tls.Certificate, error) {
+	if certFile != "" || keyFile != "" {
+		pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			return nil, fmt.Errorf("load api.tls_cert and api.tls_key: %w", err)
+		}
+		return &pair, nil
+	}
+	certFile, keyFile = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err == nil && pair.Leaf != nil && time.Now().Before(pair.Leaf.NotAfter) {
+		return &pair, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("load the node's own certificate: %w (remove both %s and %s to have them made again)", err, certFile, keyFile)
+	}
+	certPEM, keyPEM, err := selfSigned(time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate: %w", err)
+	}
+	if err := errors.Join(os.WriteFile(keyFile, keyPEM, 0o600), os.WriteFile(certFile, certPEM, 0o644)); err != nil {
+		return nil, fmt.Errorf("keep the node's own certificate: %w", err)
+	}
+	pair, err = tls.X509KeyPair(certPEM, keyPEM)
+	return &pair, err
+}
+
+// selfSigned makes a certificate for ten years. Clients can't verify it: it
+// keeps the traffic from listeners, not from somebody in the middle.
+func selfSigned(now time.Time) (certPEM, keyPEM []byte, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		return nil, nil, err
+	}
+	tmpl := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "fluxosd"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(10, 0, 0),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), nil
+}

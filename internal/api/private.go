@@ -1,0 +1,72 @@
+package api
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"strings"
+
+	"github.com/fluxosd/fluxosd/internal/health"
+)
+
+// Private serves what is for the operator of the machine only: probes, metrics
+// and profiles. It answers requests whose Host is this machine, so that a page
+// in a browser can't reach it through a name of its own.
+func Private(registry *health.Registry, metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeReadiness(w, registry) })
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !localHost(r.Host) {
+			http.Error(w, "this listener answers to localhost only", http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// localHost reports whether a Host header means this machine: localhost, a
+// loopback address, or nothing (HTTP/1.0 and unix sockets).
+func localHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if host == "" || strings.EqualFold(host, "localhost") || host == "unix" {
+		return true
+	}
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && a.IsLoopback()
+}
+
+// writeReadiness answers 200 when nothing is missing, else 503, with what is
+// missing and every active problem.
+func writeReadiness(w http.ResponseWriter, registry *health.Registry) {
+	out := struct {
+		health.Readiness
+		Active []health.State `json:"active"`
+	}{Readiness: registry.Readiness(), Active: []health.State{}}
+	for _, st := range registry.List() {
+		if st.Active {
+			out.Active = append(out.Active, st)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if !out.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	enc.Encode(out)
+}

@@ -1,0 +1,233 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fluxosd/fluxosd/internal/health"
+	"github.com/fluxosd/fluxosd/internal/metrics"
+	"github.com/fluxosd/fluxosd/internal/permissions"
+	"github.com/fluxosd/fluxosd/internal/version"
+)
+
+// Daemon calls the chain daemon: package daemonrpc has the methods.
+type Daemon interface {
+	Call(ctx context.Context, method string, params []any) (json.RawMessage, error)
+	// Height returns the height of the best block.
+	Height(ctx context.Context) (int64, error)
+}
+
+// DaemonControl starts and stops the chain daemon's process.
+type DaemonControl interface {
+	Start(ctx context.Context) error
+	Restart(ctx context.Context) error
+	// Reindex restarts it once so that it builds its databases anew.
+	Reindex(ctx context.Context) error
+}
+
+// NodeInfo collects what /flux/info shows.
+type NodeInfo interface {
+	Info(ctx context.Context) (any, error)
+}
+
+// Config is what a Server needs. All but the settings are required.
+type Config struct {
+	Permissions *permissions.Service
+	Daemon      Daemon
+	Control     DaemonControl
+	Node        NodeInfo
+	Metrics     *metrics.Metrics
+	// Health holds the checks before a login phrase.
+	Health *health.Registry
+
+	ErrorStatus    ErrorStatus
+	BodyLimit      int64 // bytes
+	Limits         Limits
+	TrustedProxies []string
+	// AccessLog gets a line for each request; nil writes none.
+	AccessLog io.Writer
+	Logger    *slog.Logger
+	// Now is the clock of caches; nil is time.Now.
+	Now func() time.Time
+}
+
+// Server is the API. It is an http.Handler; Serve runs what it does besides.
+type Server struct {
+	permissions *permissions.Service
+	daemon      Daemon
+	control     DaemonControl
+	node        NodeInfo
+	health      *health.Registry
+	metrics     metrics.HTTP
+	// authFailures and logins count the permission check.
+	authFailures, logins *prometheus.CounterVec
+	errorStatus          ErrorStatus
+	bodyLimit            int64
+	limits               *limiters
+	replies              *replyCache
+	behindProxy          bool
+	log, audit           *slog.Logger
+	access               *accessLog
+	now                  func() time.Time
+
+	engine    *gin.Engine
+	table     []Route
+	rows      map[*Route]*row
+	router    *router
+	sockets   *router
+	unmatched observer
+	open      socketCounter
+
+	idPrefix      string
+	requests      atomic.Uint64
+	versionHeader []string
+	maxAges       [121][]string
+	openAPI       func() []byte
+	// stopping is closed when sockets and streams have to end.
+	stopping chan struct{}
+	stopOnce sync.Once
+}
+
+// New builds the server from its table of routes.
+func New(cfg Config) (*Server, error) {
+	if cfg.Permissions == nil || cfg.Daemon == nil || cfg.Control == nil || cfg.Node == nil || cfg.Metrics == nil || cfg.Health == nil {
+		return nil, errors.New("api: permissions, daemon, its control, node, metrics and health are required")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.ErrorStatus == "" {
+		cfg.ErrorStatus = Documented
+	}
+	if cfg.BodyLimit == 0 {
+		cfg.BodyLimit = 1 << 20
+	}
+	s := &Server{
+		permissions: cfg.Permissions, daemon: cfg.Daemon, control: cfg.Control, node: cfg.Node, health: cfg.Health,
+		metrics: cfg.Metrics.HTTP, authFailures: cfg.Metrics.Auth.Failures, logins: cfg.Metrics.Auth.Logins,
+		errorStatus: cfg.ErrorStatus, bodyLimit: cfg.BodyLimit,
+		limits: newLimiters(cfg.Limits, cfg.Now), replies: newReplyCache(cfg.Now), behindProxy: len(cfg.TrustedProxies) > 0,
+		log: cfg.Logger.With("sub", "api"), audit: cfg.Logger.With("sub", "audit"), now: cfg.Now,
+		rows: make(map[*Route]*row), router: newRouter(false), sockets: newRouter(true),
+		idPrefix: randomHex(rand.Read, 4) + "-", versionHeader: []string{version.Version}, stopping: make(chan struct{}),
+	}
+	if cfg.AccessLog != nil {
+		s.access = newAccessLog(cfg.AccessLog, s.log)
+	}
+	for i := range s.maxAges {
+		s.maxAges[i] = []string{"max-age=" + strconv.Itoa(i)}
+	}
+	s.table = s.routes()
+	s.unmatched = newObserver(s.metrics, "unmatched")
+	for i := range s.table {
+		rt := &s.table[i]
+		s.rows[rt] = &row{Route: rt, observe: newObserver(s.metrics, rt.Path),
+			cacheKey: rt.Level == permissions.Public && rt.Cache > 0 && rt.Kind == JSON && rt.Built()}
+		into := s.router
+		if rt.Kind == Socket {
+			into = s.sockets
+		}
+		if err := into.add(rt); err != nil {
+			return nil, fmt.Errorf("route table: %w", err)
+		}
+	}
+	s.openAPI = sync.OnceValue(s.describeAPI)
+
+	gin.SetMode(gin.ReleaseMode)
+	s.engine = gin.New()
+	s.engine.RedirectTrailingSlash = false
+	if err := s.engine.SetTrustedProxies(cfg.TrustedProxies); err != nil {
+		return nil, fmt.Errorf("trusted proxies: %w", err)
+	}
+	s.engine.NoRoute(s.chain()...)
+	return s, nil
+}
+
+// routes is the whole table, module by module. Where two rows match one path,
+// the earlier wins.
+func (s *Server) routes() []Route {
+	return slices.Concat(
+		s.idRoutes(), s.daemonRoutes(), s.benchmarkRoutes(), s.fluxRoutes(), s.explorerRoutes(),
+		s.fluxshareRoutes(), s.volumeRoutes(), s.appsRoutes(), s.backupRoutes(), s.ioutilsRoutes(),
+		s.syncthingRoutes(), s.arcaneRoutes(), s.paymentRoutes(), s.apikeysRoutes(), s.wsRoutes(), s.ownRoutes(),
+	)
+}
+
+// Routes returns the rows of the table, for the command line and for tests.
+func (s *Server) Routes() []Route { return slices.Clone(s.table) }
+
+// Table returns the rows without a server behind them: what there is, not what
+// it does.
+func Table() []Route {
+	var s Server
+	return s.routes()
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
+
+// Serve runs what the server does besides answering: it writes the access log.
+// When ctx ends, it tells sockets and streams to end.
+func (s *Server) Serve(ctx context.Context) error {
+	done := make(chan struct{})
+	if s.access != nil {
+		go func() {
+			defer close(done)
+			s.access.serve(ctx.Done())
+		}()
+	} else {
+		close(done)
+	}
+	<-ctx.Done()
+	s.Stop()
+	<-done
+	return nil
+}
+
+// Stop tells sockets and streams to end. It may be called more than once.
+func (s *Server) Stop() { s.stopOnce.Do(func() { close(s.stopping) }) }
+
+// observer counts the calls of one route. Series appear with their first call.
+type observer struct {
+	route   string
+	metrics metrics.HTTP
+	seen    *sync.Map // method+outcome → prometheus.Counter
+	took    func() prometheus.Observer
+}
+
+func newObserver(m metrics.HTTP, route string) observer {
+	return observer{route: route, metrics: m, seen: new(sync.Map),
+		took: sync.OnceValue(func() prometheus.Observer { return m.Duration.WithLabelValues(route) })}
+}
+
+type observed struct{ method, outcome string }
+
+func (o observer) done(method, outcome string, d time.Duration) {
+	if outcome == "" {
+		outcome = "aborted"
+	}
+	key := observed{method, outcome}
+	c, ok := o.seen.Load(key)
+	if !ok {
+		c, _ = o.seen.LoadOrStore(key, o.metrics.Requests.WithLabelValues(o.route, method, outcome))
+	}
+	c.(prometheus.Counter).Inc()
+	o.took().Observe(d.Seconds())
+}

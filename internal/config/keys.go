@@ -1,0 +1,262 @@
+package config
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// keySpec is a row of the table of keys: everything that is to be known of one.
+type keySpec struct {
+	path    string
+	def     string // as written in a variable: list items separated by commas
+	example string // as YAML
+	doc     string // sentences with units and bounds
+	secret  bool   // the value is shown in no message
+	bind    func(*Config) binding
+}
+
+// envPrefix begins the variables that set keys.
+const envPrefix = "FLUXOSD_"
+
+// envName returns the variable of a key.
+func envName(path string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+}
+
+// sectionSpec describes a mapping that holds keys.
+type sectionSpec struct {
+	path, doc string
+}
+
+var sections = []sectionSpec{
+	{"node", "This node and its owner."},
+	{"api", "The HTTP API."},
+	{"api.rate_limit", "Requests of one remote address. A request over the limit is answered with 429."},
+	{"store", "Where the node keeps its documents."},
+	{"daemon", "The chain daemon (fluxd)."},
+	{"benchmark", "The benchmark daemon (fluxbenchd)."},
+	{"docker", "The container engine."},
+	{"syncthing", "Syncthing, which replicates application data."},
+	{"team", "The Flux team."},
+	{"permissions", "Who may do what."},
+	{"log", "What is logged, to standard error."},
+}
+
+const (
+	fluxTeamID    = "1hjy4bCYBJr4mny4zCE85J94RXa8W6q37"
+	supportTeamID = "16iJqiVbHptCx87q6XQwNpKdgEZnFtKcyP"
+
+	// exampleID has the form of a Flux ID and can't be anybody's.
+	exampleID = `"1YourFLuxAddressHereXXXXXXXXXXXXX"`
+
+	dataDirKey = "node.data_dir"
+	storeFile  = "fluxosd.db"
+	daemonURL  = "http://127.0.0.1:16124"
+	testnetURL = "http://127.0.0.1:26124"
+)
+
+// keys is the table. Keys of one section stand together, in the order in which
+// the sample shows them.
+var keys = []keySpec{
+	{path: "node.flux_id", example: exampleID,
+		doc:  "Flux ID of the owner, who has the privilege admin. Required.",
+		bind: func(c *Config) binding { return texts(&c.Node.FluxID, optional(parseFluxID)) }},
+	{path: "node.public_ip", example: `"203.0.113.7"`,
+		doc: "Address under which other nodes reach this one. Empty: found out at run time.",
+		bind: func(c *Config) binding {
+			return scalar(&c.Node.PublicIP, optional(parseAddr), showAddr, kindText)
+		}},
+	{path: "node.testnet", def: "false", example: "true",
+		doc:  "The node belongs to the test network. Changes the default of daemon.url.",
+		bind: func(c *Config) binding { return bools(&c.Node.Testnet) }},
+	{path: dataDirKey, def: "/var/lib/fluxosd", example: `"/var/lib/fluxosd"`,
+		doc:  "Folder for everything that the node keeps. Changes the default of store.uri.",
+		bind: func(c *Config) binding { return texts(&c.Node.DataDir, parsePath) }},
+	{path: "node.development", def: "false", example: "true",
+		doc:  "The node runs a development version and says so to others.",
+		bind: func(c *Config) binding { return bools(&c.Node.Development) }},
+	{path: "node.kadena", example: `"kadena:k:0123456789abcdef?chainid=0"`,
+		doc:  "Kadena account for rewards, with a chain ID from 0 to 20. Empty: none.",
+		bind: func(c *Config) binding { return texts(&c.Node.Kadena, optional(parseKadena)) }},
+	{path: "node.router_ip", example: `"192.168.1.1"`,
+		doc: "IPv4 address of the router that forwards ports by UPnP. Empty: looked for.",
+		bind: func(c *Config) binding {
+			return scalar(&c.Node.RouterIP, optional(parseIPv4), showAddr, kindText)
+		}},
+	{path: "node.pgp_public_key", example: `"-----BEGIN PGP PUBLIC KEY BLOCK-----\n…\n-----END PGP PUBLIC KEY BLOCK-----\n"`,
+		doc:  "Armoured OpenPGP key for which enterprise applications encrypt. Empty: none.",
+		bind: func(c *Config) binding { return texts(&c.Node.PGPPublicKey, optional(parseArmour("PUBLIC"))) }},
+	{path: "node.pgp_private_key", secret: true, example: `"-----BEGIN PGP PRIVATE KEY BLOCK-----\n…\n-----END PGP PRIVATE KEY BLOCK-----\n"`,
+		doc:  "Armoured OpenPGP key that belongs to node.pgp_public_key. Secret. Empty: none.",
+		bind: func(c *Config) binding { return secrets(&c.Node.PGPPrivateKey, optional(parseArmour("PRIVATE"))) }},
+	{path: "node.blocked_ports", example: "[27017, 5432]",
+		doc: "Ports that applications may not use, 1 to 65535. With more than 100 other nodes refuse this one.",
+		bind: func(c *Config) binding {
+			return list(&c.Node.BlockedPorts, intRange(1, 65535), strconv.Itoa, kindNumber)
+		}},
+	{path: "node.blocked_repositories", example: `["docker.io/library"]`,
+		doc:  "Beginnings of image names that aren't run. With more than 10 other nodes refuse this one.",
+		bind: func(c *Config) binding { return list(&c.Node.BlockedRepositories, parseRepository, quote, kindText) }},
+
+	{path: "api.listen", def: ":16127", example: `":16127"`,
+		doc:  "Address and port of the HTTP API. The network knows the ports 16127, 16137, … 16197.",
+		bind: func(c *Config) binding { return texts(&c.API.Listen, parseListen) }},
+	{path: "api.tls_listen", def: ":16128", example: `":16128"`,
+		doc:  "Address and port of the same API over TLS. Other nodes expect the port after that of api.listen. Empty: no TLS.",
+		bind: func(c *Config) binding { return texts(&c.API.TLSListen, optional(parseListen)) }},
+	{path: "api.tls_cert", example: `"/etc/fluxosd/tls.crt"`,
+		doc:  "Certificate chain, PEM. Empty together with api.tls_key: self-signed, made at first start in node.data_dir.",
+		bind: func(c *Config) binding { return texts(&c.API.TLSCert, optional(parsePath)) }},
+	{path: "api.tls_key", example: `"/etc/fluxosd/tls.key"`,
+		doc:  "Path of the private key of api.tls_cert, PEM.",
+		bind: func(c *Config) binding { return texts(&c.API.TLSKey, optional(parsePath)) }},
+	{path: "api.private_listen", def: "127.0.0.1:16120", example: `"unix:/run/fluxosd/private.sock"`,
+		doc:  "Probes, metrics and profiles (/healthz, /readyz, /metrics, /debug): a loopback address or unix:/path. Empty: not served.",
+		bind: func(c *Config) binding { return texts(&c.API.PrivateListen, optional(parsePrivateListen)) }},
+	{path: "api.trusted_proxies", example: `["10.0.0.1", "192.168.0.0/24"]`,
+		doc:  "Addresses and networks whose X-Forwarded-For is believed.",
+		bind: func(c *Config) binding { return prefixes(&c.API.TrustedProxies) }},
+	{path: "api.error_status", def: ErrorStatusDocumented, example: ErrorStatusCompat,
+		doc: "HTTP status of error envelopes: documented (as the API description says), compat (as FluxOS answers, mostly 200), full (by the kind of error).",
+		bind: func(c *Config) binding {
+			return enum(&c.API.ErrorStatus, ErrorStatusDocumented, ErrorStatusCompat, ErrorStatusFull)
+		}},
+	{path: "api.body_limit", def: "1MiB", example: "4MiB",
+		doc: "Largest request body, uploads of files excepted; 1KiB to 1GiB.",
+		bind: func(c *Config) binding {
+			return scalar(&c.API.BodyLimit, parseBytes(1<<10, 1<<30), stringer, kindText, kindNumber)
+		}},
+	{path: "api.max_connections", def: "10000", example: "2000",
+		doc:  "Connections open at the same time, over all listeners of the API; 1 to 1000000.",
+		bind: func(c *Config) binding { return ints(&c.API.MaxConnections, 1, 1_000_000) }},
+	{path: "api.access_log", def: "true", example: "false",
+		doc:  "Log a line for every request.",
+		bind: func(c *Config) binding { return bools(&c.API.AccessLog) }},
+	{path: "api.shutdown_timeout", def: "30s", example: "10s",
+		doc:  "How long a stopping daemon waits for requests that are being served; 0s to 10m.",
+		bind: func(c *Config) binding { return durations(&c.API.ShutdownTimeout, 0, 10*time.Minute) }},
+	{path: "api.rate_limit.requests_per_second", def: "200", example: "50",
+		doc:  "Requests per second in the long run; 0 to 1000000, 0 switches the limit off.",
+		bind: func(c *Config) binding { return ints(&c.API.RateLimit.RequestsPerSecond, 0, 1_000_000) }},
+	{path: "api.rate_limit.burst", def: "1000", example: "200",
+		doc:  "Requests that may come at once; 1 to 1000000.",
+		bind: func(c *Config) binding { return ints(&c.API.RateLimit.Burst, 1, 1_000_000) }},
+	{path: "api.rate_limit.exempt", def: "127.0.0.0/8,::1/128", example: `["127.0.0.0/8", "192.168.0.0/24"]`,
+		doc:  "Addresses and networks without a limit.",
+		bind: func(c *Config) binding { return prefixes(&c.API.RateLimit.Exempt) }},
+
+	{path: "store.uri", secret: true, def: "sqlite:/var/lib/fluxosd/" + storeFile, example: `"mongodb://127.0.0.1:27017"`,
+		doc:  "sqlite:<absolute path>, mongodb://… or mongodb+srv://…. Default: " + storeFile + " in node.data_dir. A password in it is secret.",
+		bind: func(c *Config) binding { return scalar(&c.Store.URI, parseStoreURI, quoted, kindText) }},
+
+	{path: "daemon.url", def: daemonURL, example: quote(daemonURL),
+		doc:  "JSON-RPC address. Default: rpcport of flux.conf on 127.0.0.1, else 16124 (test network 26124).",
+		bind: func(c *Config) binding { return texts(&c.Daemon.URL, parseHTTPURL) }},
+	{path: "daemon.user", example: `"rpcuser"`,
+		doc:  "JSON-RPC user. Empty: rpcuser of flux.conf.",
+		bind: func(c *Config) binding { return user(&c.Daemon.User) }},
+	{path: "daemon.password", secret: true, example: `"a long random text"`,
+		doc:  "JSON-RPC password. Secret. Empty: rpcpassword of flux.conf.",
+		bind: func(c *Config) binding { return secrets(&c.Daemon.Password, asIs, kindNumber) }},
+	{path: "daemon.conf", example: `"/home/flux/.flux/flux.conf"`,
+		doc:  "Path of flux.conf. Empty: ~/.flux/flux.conf, then ~/.zelcash/zelcash.conf.",
+		bind: func(c *Config) binding { return texts(&c.Daemon.Conf, optional(parsePath)) }},
+	{path: "daemon.unit", def: "zelcash.service", example: `"fluxd.service"`,
+		doc:  "Unit of the service manager that runs the daemon here, for starting and restarting it.",
+		bind: func(c *Config) binding { return texts(&c.Daemon.Unit, parseUnit) }},
+	{path: "daemon.timeout", def: "40s", example: "20s",
+		doc:  "Limit of one call; 1s to 5m.",
+		bind: func(c *Config) binding { return durations(&c.Daemon.Timeout, time.Second, 5*time.Minute) }},
+	{path: "daemon.concurrency", def: "8", example: "4",
+		doc:  "Calls at the same time; 1 to 256.",
+		bind: func(c *Config) binding { return ints(&c.Daemon.Concurrency, 1, 256) }},
+
+	{path: "benchmark.url", example: `"http://127.0.0.1:16224"`,
+		doc:  "JSON-RPC address. Empty: no benchmark daemon, the node measures itself.",
+		bind: func(c *Config) binding { return texts(&c.Benchmark.URL, optional(parseHTTPURL)) }},
+	{path: "benchmark.user", example: `"fluxbenchuser"`,
+		doc:  "JSON-RPC user.",
+		bind: func(c *Config) binding { return user(&c.Benchmark.User) }},
+	{path: "benchmark.password", secret: true, example: `"a long random text"`,
+		doc:  "JSON-RPC password. Secret.",
+		bind: func(c *Config) binding { return secrets(&c.Benchmark.Password, asIs, kindNumber) }},
+
+	{path: "docker.host", def: "unix:///var/run/docker.sock", example: `"unix:///var/run/docker.sock"`,
+		doc:  "unix:///path or tcp://host:port of the engine.",
+		bind: func(c *Config) binding { return texts(&c.Docker.Host, parseDockerHost) }},
+
+	{path: "syncthing.url", def: "http://127.0.0.1:8384", example: `"http://127.0.0.1:8384"`,
+		doc:  "REST address.",
+		bind: func(c *Config) binding { return texts(&c.Syncthing.URL, parseHTTPURL) }},
+	{path: "syncthing.config", example: `"/home/flux/.config/syncthing/config.xml"`,
+		doc:  "Path of Syncthing's config.xml, for its API key. Empty: looked for.",
+		bind: func(c *Config) binding { return texts(&c.Syncthing.Config, optional(parsePath)) }},
+
+	{path: "team.flux_ids", def: fluxTeamID + "," + supportTeamID, example: `["` + fluxTeamID + `"]`,
+		doc:  "Flux IDs with the privilege fluxteam: the Flux team and its support team.",
+		bind: func(c *Config) binding { return list(&c.Team.FluxIDs, parseFluxID, quote, kindText) }},
+
+	{path: "permissions.operator_may_manage_apps", def: "true", example: "false",
+		doc:  "The node owner may start, stop and inspect applications of others that run here.",
+		bind: func(c *Config) binding { return bools(&c.Permissions.OperatorMayManageApps) }},
+	{path: "permissions.siwe_domains", def: "home.runonflux.io,cloud.runonflux.io", example: `["cloud.runonflux.io"]`,
+		doc:  "Domains for which sign-in messages in the form of EIP-4361 are accepted.",
+		bind: func(c *Config) binding { return list(&c.Permissions.SIWEDomains, parseHost, quote, kindText) }},
+	{path: "permissions.signature_cache", def: "5m", example: "1m",
+		doc:  "How long a verified signature isn't verified again; 0s to 1h, 0s verifies every time.",
+		bind: func(c *Config) binding { return durations(&c.Permissions.SignatureCache, 0, time.Hour) }},
+
+	{path: "log.level", def: "info", example: "debug",
+		doc:  "Least level that is logged: debug, info, warn or error.",
+		bind: func(c *Config) binding { return scalar(&c.Log.Level, parseLevel, showLevel, kindText) }},
+	{path: "log.format", def: "auto", example: "json",
+		doc:  "text, json, or auto: text on a terminal, else json.",
+		bind: func(c *Config) binding { return enum(&c.Log.Format, "text", "json", "auto") }},
+	{path: "log.levels", example: "{api: debug, store: warn}",
+		doc: "Levels of single subsystems. In a variable: api=debug,store=warn.",
+		bind: func(c *Config) binding {
+			return dict(&c.Log.Levels, checkSub, parseLevel, showLevel, kindText)
+		}},
+}
+
+// The forms that several keys share.
+
+func texts(p *string, parse func(string) (string, error)) binding {
+	return scalar(p, parse, quote, kindText)
+}
+
+// user is a name that may look like a number.
+func user(p *string) binding { return scalar(p, parseUser, quote, kindText, kindNumber) }
+
+func secrets(p *Secret, check func(string) (string, error), also ...kind) binding {
+	return scalar(p, parseSecret(check), quoted, append(also, kindText)...)
+}
+
+func bools(p *bool) binding { return scalar(p, parseBool, showBool, kindBool) }
+
+func ints(p *int, low, high int) binding {
+	return scalar(p, intRange(low, high), strconv.Itoa, kindNumber)
+}
+
+func durations(p *time.Duration, low, high time.Duration) binding {
+	return scalar(p, durationRange(low, high), showDuration, kindText, kindNumber)
+}
+
+func enum(p *string, allowed ...string) binding {
+	return scalar(p, oneOf(allowed...), asShown, kindText)
+}
+
+func prefixes(p *[]netip.Prefix) binding {
+	return list(p, parsePrefix, quoted, kindText)
+}
+
+func asShown(text string) string { return text }
+
+func showAddr(a netip.Addr) string {
+	if !a.IsValid() {
+		return quote("")
+	}
+	return quote(a.String())
+}
