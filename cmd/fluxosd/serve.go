@@ -46,8 +46,9 @@ func (p *process) serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	log := logs.New(logs.Config{Out: p.err, Format: cfg.Log.Format, Level: cfg.Log.Level, Levels: cfg.Log.Levels})
-	d := &daemon{process: p, cfg: cfg, log: log}
+	lc := logs.Config{Out: p.err, Format: cfg.Log.Format, Level: cfg.Log.Level, Levels: cfg.Log.Levels}
+	log := logs.New(lc)
+	d := &daemon{process: p, cfg: cfg, log: log, logJSON: lc.JSON()}
 	if s.demo {
 		if d.demo, err = newDemo(cfg, *keyFile, log); err != nil {
 			return err
@@ -66,6 +67,7 @@ type daemon struct {
 	*process
 	cfg     *config.Config
 	log     *slog.Logger
+	logJSON bool
 	demo    *demo // nil outside --demo
 	metrics *metrics.Metrics
 	health  *health.Registry
@@ -143,7 +145,7 @@ func (d *daemon) run(ctx context.Context) error {
 	stopWork()
 	err = errors.Join(err, back.Wait())
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
-		d.log.Info("Stopped", slog.Duration("after", time.Since(started).Round(time.Second)))
+		d.log.Info("Stopped", slog.String("after", time.Since(started).Round(time.Second).String()))
 		return nil
 	}
 	return err
@@ -166,7 +168,7 @@ func (d *daemon) announce(ctx context.Context, perms *permissions.Service, l api
 		d.log.Warn("The service manager can't be told", logattr.Err(err))
 	}
 	d.log.Info("Ready", slog.String("version", version.Version), slog.String("fluxos", version.FluxOS),
-		logattr.Listen(l.API.Addr().String()), slog.Duration("after", time.Since(started).Round(time.Millisecond)))
+		logattr.Listen(l.API.Addr().String()), slog.String("after", time.Since(started).Round(time.Millisecond).String()))
 	if d.demo != nil {
 		return d.demo.greet(ctx, d.out, perms, l)
 	}
@@ -279,7 +281,7 @@ func (d *daemon) buildAPI(ctx context.Context, docs store.Store, l api.Listeners
 		ac.TrustedProxies = append(ac.TrustedProxies, p.String())
 	}
 	if cfg.API.AccessLog {
-		ac.AccessLog = d.err
+		ac.AccessLog, ac.AccessLogJSON = d.err, d.logJSON
 	}
 	server, err := api.New(ac)
 	if err != nil {

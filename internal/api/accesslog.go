@@ -15,8 +15,9 @@ import (
 // so that a request never waits for the disk. It never holds more than
 // accessBuffer bytes: what would be more is counted and left out.
 type accessLog struct {
-	out io.Writer
-	log *slog.Logger
+	out  io.Writer
+	json bool // one JSON object a line, else key=value
+	log  *slog.Logger
 
 	mu      sync.Mutex
 	buf     []byte
@@ -30,8 +31,8 @@ const (
 	accessFlush  = 64 << 10
 )
 
-func newAccessLog(out io.Writer, log *slog.Logger) *accessLog {
-	return &accessLog{out: out, log: log, full: make(chan struct{}, 1)}
+func newAccessLog(out io.Writer, json bool, log *slog.Logger) *accessLog {
+	return &accessLog{out: out, json: json, log: log, full: make(chan struct{}, 1)}
 }
 
 // add appends the line of a finished call. Parameters are not logged: paths of
@@ -43,29 +44,21 @@ func (a *accessLog) add(cl *call, method string, end time.Time) {
 		a.dropped++
 		return
 	}
-	b := a.buf
-	b = append(b, "time="...)
-	b = end.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
-	b = append(b, " sub=access id="...)
-	b = append(b, cl.id...)
-	b = append(b, " remote="...)
-	b = cl.remote.AppendTo(b)
-	b = append(b, " method="...)
-	b = append(b, method...)
-	b = append(b, " route="...)
-	b = append(b, cl.pattern()...)
-	b = append(b, " status="...)
-	b = strconv.AppendInt(b, int64(cl.status), 10)
-	b = append(b, " outcome="...)
-	b = append(b, cl.outcome...)
-	b = append(b, " bytes="...)
-	b = strconv.AppendInt(b, int64(cl.bytes), 10)
-	b = append(b, " us="...)
-	b = strconv.AppendInt(b, end.Sub(cl.start).Microseconds(), 10)
+	f := fields{buf: a.buf, json: a.json}
+	f.begin(end)
+	f.text("sub", "access")
+	f.text("id", cl.id)
+	f.text("remote", cl.remote.String())
+	f.text("method", method)
+	f.text("route", cl.pattern())
+	f.number("status", int64(cl.status))
+	f.text("outcome", cl.outcome)
+	f.number("bytes", int64(cl.bytes))
+	f.number("us", end.Sub(cl.start).Microseconds())
 	if !cl.identity.Anonymous() {
-		b = append(b, " who="...)
-		b = append(b, cl.identity.FluxID...)
+		f.text("who", cl.identity.FluxID)
 	}
+	b := f.end()
 	a.buf = append(b, '\n')
 	if len(a.buf) > accessFlush {
 		select {
@@ -109,4 +102,60 @@ func (a *accessLog) flush() {
 		a.spare = lines[:0]
 	}
 	a.mu.Unlock()
+}
+
+// fields appends the members of one line. Values are words of our own, tokens,
+// addresses and numbers: none needs quoting in either form.
+type fields struct {
+	buf  []byte
+	json bool
+}
+
+func (f *fields) begin(t time.Time) {
+	if f.json {
+		f.buf = append(f.buf, `{"time":"`...)
+	} else {
+		f.buf = append(f.buf, "time="...)
+	}
+	f.buf = t.UTC().AppendFormat(f.buf, "2006-01-02T15:04:05.000Z")
+	if f.json {
+		f.buf = append(f.buf, `","level":"INFO","msg":"Request"`...)
+	} else {
+		f.buf = append(f.buf, " level=INFO msg=Request"...)
+	}
+}
+
+func (f *fields) key(name string) {
+	if f.json {
+		f.buf = append(f.buf, `,"`...)
+		f.buf = append(f.buf, name...)
+		f.buf = append(f.buf, `":`...)
+		return
+	}
+	f.buf = append(f.buf, ' ')
+	f.buf = append(f.buf, name...)
+	f.buf = append(f.buf, '=')
+}
+
+func (f *fields) text(name, value string) {
+	f.key(name)
+	if f.json {
+		f.buf = append(f.buf, '"')
+	}
+	f.buf = append(f.buf, value...)
+	if f.json {
+		f.buf = append(f.buf, '"')
+	}
+}
+
+func (f *fields) number(name string, value int64) {
+	f.key(name)
+	f.buf = strconv.AppendInt(f.buf, value, 10)
+}
+
+func (f *fields) end() []byte {
+	if f.json {
+		f.buf = append(f.buf, '}')
+	}
+	return f.buf
 }

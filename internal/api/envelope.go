@@ -159,7 +159,7 @@ var (
 	closeHeader = []string{"close"}
 	noSniff     = []string{"nosniff"}
 	// pagePolicy lets a page load its own files and nothing else.
-	pagePolicy = []string{"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}
+	pagePolicy = []string{"default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}
 )
 
 // reply is a finished answer.

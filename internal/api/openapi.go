@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,24 +19,17 @@ type (
 		OpenAPI    string                              `json:"openapi"`
 		Info       apiInfo                             `json:"info"`
 		Dialect    string                              `json:"jsonSchemaDialect"`
-		Servers    []apiServer                         `json:"servers"`
+		Servers    []map[string]string                 `json:"servers"`
 		Tags       []apiTag                            `json:"tags"`
 		Paths      map[string]map[string]*apiOperation `json:"paths"` // template → method → operation
 		Components apiComponents                       `json:"components"`
 	}
 	apiInfo struct {
-		Title       string     `json:"title"`
-		Description string     `json:"description"`
-		Version     string     `json:"version"`
-		Fluxosd     string     `json:"x-fluxosd-version"`
-		License     apiLicense `json:"license"`
-	}
-	apiLicense struct {
-		Name       string `json:"name"`
-		Identifier string `json:"identifier"` // SPDX
-	}
-	apiServer struct {
-		URL string `json:"url"`
+		Title       string            `json:"title"`
+		Description string            `json:"description"`
+		Version     string            `json:"version"`
+		Fluxosd     string            `json:"x-fluxosd-version"`
+		License     map[string]string `json:"license"`
 	}
 	apiTag struct {
 		Name        string `json:"name"`
@@ -176,9 +168,9 @@ func (s *Server) describeAPI() []byte {
 	doc := apiDocument{
 		OpenAPI: "3.1.0",
 		Info: apiInfo{Title: "Flux node API", Description: apiDescription, Version: version.FluxOS, Fluxosd: version.Version,
-			License: apiLicense{"Apache License 2.0", "Apache-2.0"}},
+			License: map[string]string{"name": "Apache License 2.0", "identifier": "Apache-2.0"}},
 		Dialect:    "https://json-schema.org/draft/2020-12/schema",
-		Servers:    []apiServer{{"/"}},
+		Servers:    []map[string]string{{"url": "/"}},
 		Paths:      make(map[string]map[string]*apiOperation),
 		Components: components(),
 	}
@@ -462,10 +454,10 @@ func responsesOf(rt *Route) map[string]apiResponse {
 		}}}}
 	}
 	if rt.Level != permissions.Public {
-		out[strconv.Itoa(http.StatusUnauthorized)] = apiResponse{Ref: "#/components/responses/Unauthorized"}
+		out["401"] = apiResponse{Ref: "#/components/responses/Unauthorized"}
 	}
 	if !rt.Built() {
-		out[strconv.Itoa(http.StatusNotImplemented)] = apiResponse{Ref: "#/components/responses/NotBuilt"}
+		out["501"] = apiResponse{Ref: "#/components/responses/NotBuilt"}
 	}
 	return out
 }

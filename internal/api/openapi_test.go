@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -379,26 +379,25 @@ func same(a, b string, schema any) map[string]any {
 	return map[string]any{a: map[string]any{"schema": schema}, b: map[string]any{"schema": schema}}
 }
 
-// ownFiles calls the own rows and returns what they serve, by path.
+// ownFiles asks a running server for what its own rows serve, by path.
 func ownFiles(t *testing.T) map[string]Raw {
 	t.Helper()
-	s := &Server{table: Table()}
-	s.openAPI = sync.OnceValue(s.describeAPI)
+	w := newWorld(t, nil)
 	files := make(map[string]Raw)
-	for _, r := range s.ownRoutes() {
+	for _, r := range (&Server{}).ownRoutes() {
 		if !r.Own || r.Level != permissions.Public {
 			t.Errorf("%s: own=%v level=%v", r.Path, r.Own, r.Level)
 		}
-		v, err := r.Handle(t.Context(), &Request{Route: &r})
-		if err != nil {
-			t.Fatalf("%s: %v", r.Path, err)
+		a := w.request("GET", r.Path, "")
+		if a.code != http.StatusOK {
+			t.Fatalf("%s answered %d", r.Path, a.code)
 		}
-		files[r.Path] = v.(Raw)
+		files[r.Path] = Raw{a.header.Get("Content-Type"), a.raw}
 	}
 	return files
 }
 
-func TestDocsHaveTheirContentTypes(t *testing.T) {
+func TestDocsAreServedWithTheirContentTypes(t *testing.T) {
 	want := map[string]string{"/openapi.json": "application/json", "/docs": "text/html", "/docs/app.js": "text/javascript", "/docs/style.css": "text/css"}
 	got := make(map[string]string)
 	for path, f := range ownFiles(t) {

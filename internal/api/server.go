@@ -60,7 +60,9 @@ type Config struct {
 	TrustedProxies []string
 	// AccessLog gets a line for each request; nil writes none.
 	AccessLog io.Writer
-	Logger    *slog.Logger
+	// AccessLogJSON writes these lines as JSON objects instead of key=value.
+	AccessLogJSON bool
+	Logger        *slog.Logger
 	// Now is the clock of caches; nil is time.Now.
 	Now func() time.Time
 }
@@ -129,7 +131,7 @@ func New(cfg Config) (*Server, error) {
 		idPrefix: randomHex(rand.Read, 4) + "-", versionHeader: []string{version.Version}, stopping: make(chan struct{}),
 	}
 	if cfg.AccessLog != nil {
-		s.access = newAccessLog(cfg.AccessLog, s.log)
+		s.access = newAccessLog(cfg.AccessLog, cfg.AccessLogJSON, s.log)
 	}
 	for i := range s.maxAges {
 		s.maxAges[i] = []string{"max-age=" + strconv.Itoa(i)}

@@ -639,7 +639,7 @@ func TestLogsTellWhoAndWhatWithoutSecrets(t *testing.T) {
 			t.Errorf("the audit log lacks %s:\n%s", want, log.String())
 		}
 	}
-	if !strings.Contains(access.String(), "route=unmatched status=404") || !strings.Contains(access.String(), "sub=access id=") {
+	if !strings.Contains(access.String(), "route=unmatched status=404") || !strings.Contains(access.String(), " sub=access id=") {
 		t.Errorf("access log:\n%s", access.String())
 	}
 }

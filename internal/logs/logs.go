@@ -21,6 +21,11 @@ type Config struct {
 	Levels map[string]slog.Level
 }
 
+// JSON reports whether lines are JSON objects.
+func (c Config) JSON() bool {
+	return c.Format != "text" && (c.Format != "auto" || !isTerminal(c.Out))
+}
+
 // New returns a logger. A subsystem gets its own with With("sub", name).
 func New(cfg Config) *slog.Logger {
 	lowest := cfg.Level
@@ -28,9 +33,9 @@ func New(cfg Config) *slog.Logger {
 		lowest = min(lowest, l)
 	}
 	opts := &slog.HandlerOptions{Level: lowest}
-	var h slog.Handler = slog.NewJSONHandler(cfg.Out, opts)
-	if cfg.Format == "text" || (cfg.Format == "auto" && isTerminal(cfg.Out)) {
-		h = slog.NewTextHandler(cfg.Out, opts)
+	var h slog.Handler = slog.NewTextHandler(cfg.Out, opts)
+	if cfg.JSON() {
+		h = slog.NewJSONHandler(cfg.Out, opts)
 	}
 	return slog.New(&handler{Handler: h, level: cfg.Level, levels: cfg.Levels})
 }

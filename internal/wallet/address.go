@@ -4,7 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // HASH160 is SHA-256 then RIPEMD-160
+	//lint:ignore SA1019 HASH160 is defined over RIPEMD-160
+	"golang.org/x/crypto/ripemd160"
 )
 
 // Version is what a base58check address begins with. Values up to 0xFF are
@@ -31,7 +32,8 @@ func (v Version) bytes() []byte {
 // Hash160 is RIPEMD-160 of SHA-256: of a public key or of a script.
 type Hash160 [ripemd160.Size]byte
 
-func hash160(data []byte) Hash160 {
+// Sum160 returns the HASH160 of data.
+func Sum160(data []byte) Hash160 {
 	inner := sha256.Sum256(data)
 	h := ripemd160.New()
 	h.Write(inner[:])
@@ -55,7 +57,7 @@ func AddressFromPublicKey(pub []byte, version Version) (Address, error) {
 	if !compressed && !uncompressed {
 		return Address{}, fmt.Errorf("public key of %d bytes: want 33 beginning 02 or 03, or 65 beginning 04", len(pub))
 	}
-	return Address{Version: version, Hash: hash160(pub)}, nil
+	return Address{Version: version, Hash: Sum160(pub)}, nil
 }
 
 // ParseAddress reads a base58check address with a version of one or two bytes,

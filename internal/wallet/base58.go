@@ -22,7 +22,7 @@ func base58Value(c byte) int { return strings.IndexByte(base58Alphabet, c) }
 // encodeBase58Check returns payload and its checksum, the first four bytes of
 // its double SHA-256, in base58.
 func encodeBase58Check(payload []byte) string {
-	sum := doubleSHA256(payload)
+	sum := DoubleSHA256(payload)
 	full := make([]byte, 0, len(payload)+base58Checksum)
 	full = append(full, payload...)
 	full = append(full, sum[:base58Checksum]...)
@@ -88,13 +88,15 @@ func decodeBase58Check(text string) ([]byte, error) {
 		return nil, errors.New("base58 text is too short for a checksum")
 	}
 	payload, sum := full[:len(full)-base58Checksum], full[len(full)-base58Checksum:]
-	if want := doubleSHA256(payload); string(want[:base58Checksum]) != string(sum) {
+	if want := DoubleSHA256(payload); string(want[:base58Checksum]) != string(sum) {
 		return nil, errors.New("base58 checksum is wrong")
 	}
 	return payload, nil
 }
 
-func doubleSHA256(data []byte) [sha256.Size]byte {
+// DoubleSHA256 returns SHA-256 of SHA-256 of data: the checksum of base58check
+// and the digest of signed messages, blocks and transactions.
+func DoubleSHA256(data []byte) [sha256.Size]byte {
 	first := sha256.Sum256(data)
 	return sha256.Sum256(first[:])
 }

@@ -96,14 +96,13 @@ func verifyBitcoinHash(want Hash160, message, signature string) error {
 	if header >= headerScript {
 		sig[0] -= headerScript - headerCompressed
 	}
-	digest := bitcoinDigest(message)
-	pub, compressed, err := ecdsa.RecoverCompact(sig, digest[:])
+	pub, err := RecoverCompact(sig, bitcoinDigest(message))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
-	got := hash160(serialize(pub, compressed))
+	got := Sum160(pub)
 	if header >= headerScript {
-		got = hash160(append([]byte{0x00, byte(len(got))}, got[:]...)) // the witness program of version 0
+		got = Sum160(append([]byte{0x00, byte(len(got))}, got[:]...)) // the witness program of version 0
 	}
 	if got != want {
 		return ErrMismatch
@@ -138,6 +137,17 @@ func decodeBitcoinSignature(text string) ([]byte, error) {
 		return nil, fmt.Errorf("header byte %d, want %d to %d", sig[0], headerUncompressed, headerEnd-1)
 	}
 	return sig, nil
+}
+
+// RecoverCompact returns the public key that made a compact signature over
+// digest, serialised (SEC 1) in the form that the signature's header names.
+// sig is what [Key.SignCompact] returns: a header byte of 27 to 34, r and s.
+func RecoverCompact(sig []byte, digest [sha256.Size]byte) ([]byte, error) {
+	pub, compressed, err := ecdsa.RecoverCompact(sig, digest[:])
+	if err != nil {
+		return nil, err
+	}
+	return serialize(pub, compressed), nil
 }
 
 func serialize(pub *secp256k1.PublicKey, compressed bool) []byte {

@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -24,8 +25,8 @@ const (
 // Key is a secp256k1 private key and the form (compressed or not) that its
 // public key is written in, which decides its Flux ID. Printed, logged or
 // marshalled in any way it is "***"; only [Key.WIF] tells the secret. Keys are
-// made by [ParseWIF], [ParsePrivateKeyHex] and [GenerateKey]; the zero Key has
-// no secret and must not be used.
+// made by [ParseWIF], [ParsePrivateKeyHex], [NewKey] and [GenerateKey]; the zero
+// Key has no secret and must not be used.
 type Key struct {
 	// A function, because fmt calls no method on a Key in an unexported field
 	// of another struct, and there follows even pointers for some verbs.
@@ -71,11 +72,18 @@ func ParsePrivateKeyHex(text string) (*Key, error) {
 		return nil, fmt.Errorf("private key: want %d hex digits", hex.EncodedLen(secp256k1.PrivKeyBytesLen))
 	}
 	defer clear(raw)
+	return NewKey(raw, true)
+}
+
+// NewKey returns the key of 32 big-endian bytes, which it copies; compressed is
+// the form of its public key. Its WIF is that of mainnet. Zero, and numbers that
+// are not below the order of secp256k1 (SEC 2), are no keys.
+func NewKey(raw []byte, compressed bool) (*Key, error) {
 	secret, err := parseSecret(raw)
 	if err != nil {
 		return nil, fmt.Errorf("private key: %w", err)
 	}
-	return newKey(secret, true, false), nil
+	return newKey(secret, compressed, false), nil
 }
 
 // GenerateKey returns a new random key; its public key is compressed and its
@@ -93,6 +101,9 @@ func newKey(secret *secp256k1.PrivateKey, compressed, testnet bool) *Key {
 }
 
 func parseSecret(raw []byte) (*secp256k1.PrivateKey, error) {
+	if len(raw) != secp256k1.PrivKeyBytesLen {
+		return nil, fmt.Errorf("%d bytes, want %d", len(raw), secp256k1.PrivKeyBytesLen)
+	}
 	var scalar secp256k1.ModNScalar
 	if overflow := scalar.SetByteSlice(raw); overflow || scalar.IsZero() {
 		return nil, errors.New("the number is zero or not below the order of secp256k1")
@@ -116,15 +127,23 @@ func (k *Key) WIF() string {
 	return encodeBase58Check(payload)
 }
 
+// Testnet reports whether the key was read from, and is written as, a WIF of testnet.
+func (k *Key) Testnet() bool { return k.testnet }
+
+// Compressed reports whether the public key is written in 33 bytes rather than 65.
+func (k *Key) Compressed() bool { return k.compressed }
+
 // PublicKeyHex returns the public key in lower-case hex: 66 digits if
 // compressed, else 130. Nodes use it as their identity among themselves.
-func (k *Key) PublicKeyHex() string { return hex.EncodeToString(k.publicKey()) }
+func (k *Key) PublicKeyHex() string { return hex.EncodeToString(k.PublicKey()) }
 
-func (k *Key) publicKey() []byte { return serialize(k.secret().PubKey(), k.compressed) }
+// PublicKey returns the public key as SEC 1 serialises it: 33 bytes if
+// compressed, else 65.
+func (k *Key) PublicKey() []byte { return serialize(k.secret().PubKey(), k.compressed) }
 
 // FluxID returns the identity "1…" that the key logs in with, on testnet too.
 func (k *Key) FluxID() string {
-	return Address{Version: VersionFluxID, Hash: hash160(k.publicKey())}.String()
+	return Address{Version: VersionFluxID, Hash: Sum160(k.PublicKey())}.String()
 }
 
 // EthereumAddress returns the key's "0x…" identity in the letter case of EIP-55.
@@ -134,8 +153,19 @@ func (k *Key) EthereumAddress() string { return ethereumAddressOf(k.secret().Pub
 // of 65 bytes, deterministic (RFC 6979), low s. [Verify] accepts it for the
 // key's FluxID and PublicKeyHex.
 func (k *Key) SignMessage(message string) string {
-	digest := bitcoinDigest(message)
-	return base64.StdEncoding.EncodeToString(ecdsa.SignCompact(k.secret(), digest[:], k.compressed))
+	return base64.StdEncoding.EncodeToString(k.SignCompact(bitcoinDigest(message)))
+}
+
+// SignCompact returns the 65-byte signature of a digest that the public key can
+// be recovered from: the header of BIP 137, r, s; deterministic (RFC 6979), low s.
+func (k *Key) SignCompact(digest [sha256.Size]byte) []byte {
+	return ecdsa.SignCompact(k.secret(), digest[:], k.compressed)
+}
+
+// SignDER returns the signature of a digest as transactions carry it: strict DER
+// (BIP 66), without a hash type; deterministic (RFC 6979), low s.
+func (k *Key) SignDER(digest [sha256.Size]byte) []byte {
+	return ecdsa.Sign(k.secret(), digest[:]).Serialize()
 }
 
 // SignEthereum returns the EIP-191 personal message signature of message: 0x

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -29,6 +34,66 @@ func TestChildEndsAtStop(t *testing.T) {
 	c.stop()
 	if err := syscall.Kill(c.pid, 0); !errors.Is(err, syscall.ESRCH) {
 		t.Errorf("the process is still there: %v", err)
+	}
+}
+
+// orphanFlag, followed by a folder, makes the test binary start a baseline.
+const orphanFlag = "-leave-orphan"
+
+// leaveOrphan tells the address of its child on standard output and waits to be killed.
+func leaveOrphan(dir string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c, err := startBaseline(context.Background(), self, dir)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	if _, err := c.ready(context.Background()); err != nil {
+		return err
+	}
+	fmt.Println(c.api)
+	_, err = io.Copy(io.Discard, os.Stdin) // ends with the test, should that die first
+	return err
+}
+
+func TestChildEndsWhenThisProgramIsKilled(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), readyTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, self(t), orphanFlag, t.TempDir())
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Errorf("no address: %v", err)
+	}
+	cmd.Process.Kill()
+	cmd.Wait() // "signal: killed" is what was asked for
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		c, err := dial(ctx, strings.TrimSpace(addr))
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatal("the child still listens")
+		}
+		if err == nil {
+			c.Close()
+		}
 	}
 }
 

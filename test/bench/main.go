@@ -5,8 +5,9 @@
 // duration for both servers, the baseline measured before and after every
 // figure, medians of several rounds with their spread. It starts every server
 // itself, on loopback, with a temporary folder and fluxosd's default settings,
-// and leaves no process and no file behind, also when it is interrupted, and
-// gives up after five minutes. It works on Linux only, where it reads /proc.
+// leaves no process and no file behind, also when it is interrupted, and gives
+// up after five minutes. (SIGKILL leaves the folder, but no process.) It works
+// on Linux only, where it reads /proc.
 //
 // It refuses to measure a server that it has not started, a reply that is not a
 // success, and anything but loopback.
