@@ -76,7 +76,7 @@ type Chain struct {
 	mu sync.Mutex // guards what follows
 	*ledger
 	pool     *mempool
-	wallet   *wallet
+	wallet   *keyring
 	miner    *key
 	faucet   *key
 	bench    *key
@@ -105,7 +105,7 @@ func New(cfg Config) (*Chain, error) {
 		c.spacing = max(1, int64(cfg.BlockInterval/time.Second))
 	}
 	c.commands = commandTable()
-	c.wallet = newWallet(cfg.Seed)
+	c.wallet = newKeyring(cfg.Seed)
 	for i := range 4 {
 		c.citizens = append(c.citizens, deriveKey(cfg.Seed, "citizen/"+strconv.Itoa(i)))
 	}
@@ -163,10 +163,10 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	for address, amount := range cfg.Endow {
 		if _, err := addressScript(address); err != nil {
-			errs = append(errs, fmt.Errorf("Endow: %w", err))
+			errs = append(errs, fmt.Errorf("field Endow: %w", err))
 		}
 		if amount <= 0 || amount > maxMoney {
-			errs = append(errs, fmt.Errorf("Endow: %d satoshi for %s: want 1 to %d", amount, clip(address), int64(maxMoney)))
+			errs = append(errs, fmt.Errorf("field Endow: %d satoshi for %s: want 1 to %d", amount, clip(address), int64(maxMoney)))
 		}
 	}
 	return cfg, errors.Join(errs...)

@@ -6,69 +6,55 @@ import (
 	"encoding/base64"
 	"errors"
 
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
-	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
+	"github.com/fluxosd/fluxosd/internal/wallet"
 )
-
-// wifPrefix begins a private key in wallet import format.
-const wifPrefix = 0x80
 
 // messageMagic begins every text signed with an address of this chain.
 const messageMagic = "Zelcash Signed Message:\n"
 
 // key is a private key with what follows from it.
 type key struct {
-	secret     *secp256k1.PrivateKey
-	compressed bool
-	pub        []byte
-	script     []byte // the output script that pays this key
-	address    string
+	secret  *wallet.Key
+	pub     []byte
+	script  []byte // the output script that pays this key
+	address string
 }
 
-func newKey(secret *secp256k1.PrivateKey, compressed bool) *key {
-	k := &key{secret: secret, compressed: compressed}
-	if compressed {
-		k.pub = secret.PubKey().SerializeCompressed()
-	} else {
-		k.pub = secret.PubKey().SerializeUncompressed()
-	}
-	h := hash160(k.pub)
-	k.script, k.address = keyScript(h), encodeAddress(prefixKey, h)
+func newKey(secret *wallet.Key) *key {
+	k := &key{secret: secret, pub: secret.PublicKey()}
+	h := wallet.Sum160(k.pub)
+	k.script, k.address = keyScript(h), encodeAddress(wallet.VersionFluxPubKeyHash, h)
 	return k
 }
 
 // deriveKey is the devnet key of a name: the same seed gives the same key.
 func deriveKey(seed, name string) *key {
-	sum := sha256.Sum256([]byte("fluxosd devnet key\x00" + seed + "\x00" + name))
-	return newKey(secp256k1.PrivKeyFromBytes(sum[:]), true)
+	return hashKey(sha256.Sum256([]byte("fluxosd devnet key\x00"+seed+"\x00"+name)), true)
 }
 
-func (k *key) wif() string {
-	b := append([]byte{wifPrefix}, k.secret.Serialize()...)
-	if k.compressed {
-		b = append(b, 1)
+// hashKey takes a digest for a key, or the first of its hashes that is one:
+// next to no number of 32 bytes is none.
+func hashKey(h [sha256.Size]byte, compressed bool) *key {
+	for {
+		if secret, err := wallet.NewKey(h[:], compressed); err == nil {
+			return newKey(secret)
+		}
+		h = sha256.Sum256(h[:])
 	}
-	return encodeBase58Check(b)
 }
+
+func (k *key) wif() string { return k.secret.WIF() }
 
 var errWIF = errors.New("not a private key in wallet import format")
 
-// parseWIF reads a private key; a text beginning with 5 has an uncompressed
-// public key. Errors don't repeat the text.
+// parseWIF reads a private key of the main network, whose format devnet
+// borrows. Errors don't repeat the text.
 func parseWIF(s string) (*key, error) {
-	b, err := decodeBase58Check(s)
-	if err != nil || len(b) < 33 || b[0] != wifPrefix {
+	secret, err := wallet.ParseWIF(s)
+	if err != nil || secret.Testnet() {
 		return nil, errWIF
 	}
-	compressed := len(b) == 34 && b[33] == 1
-	if len(b) != 33 && !compressed {
-		return nil, errWIF
-	}
-	var scalar secp256k1.ModNScalar
-	if overflow := scalar.SetByteSlice(b[1:33]); overflow || scalar.IsZero() {
-		return nil, errWIF
-	}
-	return newKey(secp256k1.NewPrivateKey(&scalar), compressed), nil
+	return newKey(secret), nil
 }
 
 func messageHash(text string) hash {
@@ -77,10 +63,7 @@ func messageHash(text string) hash {
 }
 
 // signMessage gives the 65-byte recoverable signature of a text.
-func (k *key) signMessage(text string) []byte {
-	h := messageHash(text)
-	return ecdsa.SignCompact(k.secret, h[:], k.compressed)
-}
+func (k *key) signMessage(text string) []byte { return k.secret.SignCompact(messageHash(text)) }
 
 // errMessageSignature means the signature is not base64 of 65 bytes.
 var errMessageSignature = errors.New("malformed base64 encoding")
@@ -92,14 +75,9 @@ func verifyMessage(script []byte, signature, text string) (bool, error) {
 	if err != nil {
 		return false, errMessageSignature
 	}
-	h := messageHash(text)
-	pub, compressed, err := ecdsa.RecoverCompact(sig, h[:])
+	pub, err := wallet.RecoverCompact(sig, messageHash(text))
 	if err != nil {
 		return false, nil
 	}
-	b := pub.SerializeUncompressed()
-	if compressed {
-		b = pub.SerializeCompressed()
-	}
-	return bytes.Equal(script, keyScript(hash160(b))), nil
+	return bytes.Equal(script, keyScript(wallet.Sum160(pub))), nil
 }

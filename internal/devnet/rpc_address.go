@@ -91,15 +91,10 @@ func (c *Chain) deltasOf(list []indexed, from, to int64) []foundDelta {
 }
 
 func (c *Chain) rpcAddressTxIDs(p params) (any, error) {
-	q, list, err := p.addresses()
+	found, q, err := c.deltasAsked(p)
 	if err != nil {
 		return nil, err
 	}
-	from, to, err := q.window()
-	if err != nil {
-		return nil, err
-	}
-	found := c.deltasOf(list, from, to)
 	slices.SortStableFunc(found, func(a, b foundDelta) int {
 		return cmp.Or(cmp.Compare(a.place.block.height, b.place.block.height), cmp.Compare(a.place.index, b.place.index))
 	})

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-
-	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 )
 
 // nodeCommands are about FluxNodes. Every command has its older zelnode name.
@@ -134,8 +132,7 @@ func (c *Chain) rpcWinners(params) (any, error) {
 // rpcNodeKey derives from the tip, so that asking changes nothing.
 func (c *Chain) rpcNodeKey(params) (any, error) {
 	h := c.random(c.tip().hash, "node key")
-	k := newKey(secp256k1.PrivKeyFromBytes(h[:]), false)
-	return k.wif(), nil
+	return hashKey(h, false).wif(), nil
 }
 
 func (c *Chain) rpcNodeConf(p params) (any, error) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/fluxosd/fluxosd/internal/wallet"
 )
 
 // rawCommands work on transactions in hexadecimal.
@@ -222,7 +224,7 @@ func (s *signing) learn(a inputArg) error {
 		return nil
 	}
 	redeem, err := hex.DecodeString(a.RedeemScript)
-	if err != nil || string(hashScript(hash160(redeem))) != string(script) {
+	if err != nil || string(hashScript(wallet.Sum160(redeem))) != string(script) {
 		return &RPCError{codeDecode, "redeemScript does not belong to scriptPubKey"}
 	}
 	s.redeem[string(script)] = redeem

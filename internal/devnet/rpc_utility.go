@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+
+	"github.com/fluxosd/fluxosd/internal/wallet"
 )
 
 // utilityCommands need no chain.
@@ -18,7 +20,7 @@ func utilityCommands() map[string]*command {
 				if err != nil {
 					return nil, err
 				}
-				return object{"address": encodeAddress(prefixScript, hash160(redeem)), "redeemScript": hex.EncodeToString(redeem)}, nil
+				return object{"address": encodeAddress(wallet.VersionFluxScriptHash, wallet.Sum160(redeem)), "redeemScript": hex.EncodeToString(redeem)}, nil
 			}},
 		"estimatefee":      {min: 1, max: 1, args: "nblocks", run: (*Chain).rpcEstimateFee, about: "Fee per kB in FLUX; every block of the devnet has room."},
 		"estimatepriority": {min: 1, max: 1, args: "nblocks", run: (*Chain).rpcEstimatePriority, about: "Priority a free transaction needs: -1, there are none."},
@@ -44,7 +46,7 @@ func (c *Chain) rpcDecodeScript(p params) (any, error) {
 		return nil, &RPCError{codeParameter, "argument must be hexadecimal string"}
 	}
 	o := scriptObject(raw, false)
-	o["p2sh"] = encodeAddress(prefixScript, hash160(raw))
+	o["p2sh"] = encodeAddress(wallet.VersionFluxScriptHash, wallet.Sum160(raw))
 	return o, nil
 }
 
@@ -108,7 +110,7 @@ func (c *Chain) rpcValidateAddress(p params) (any, error) {
 	o := object{"isvalid": true, "address": address, "scriptPubKey": hex.EncodeToString(script), "isscript": isHashScript(script),
 		"ismine": k != nil || c.wallet.scripts[string(script)] != nil, "iswatchonly": c.wallet.watch[string(script)]}
 	if k != nil {
-		o["pubkey"], o["iscompressed"], o["account"] = hex.EncodeToString(k.pub), k.compressed, c.wallet.labels[string(script)]
+		o["pubkey"], o["iscompressed"], o["account"] = hex.EncodeToString(k.pub), k.secret.Compressed(), c.wallet.labels[string(script)]
 	}
 	return o, nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/fluxosd/fluxosd/internal/wallet"
 )
 
 // walletCommands show the wallet and manage its keys.
@@ -204,9 +206,9 @@ func (c *Chain) rpcAddMultisig(p params) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := hash160(redeem)
+	h := wallet.Sum160(redeem)
 	c.wallet.scripts[string(hashScript(h))] = redeem
-	return encodeAddress(prefixScript, h), nil
+	return encodeAddress(wallet.VersionFluxScriptHash, h), nil
 }
 
 func (c *Chain) rpcSetFee(p params) (any, error) {

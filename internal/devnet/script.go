@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/fluxosd/fluxosd/internal/wallet"
 )
 
 // Script operations the devnet builds or names.
@@ -24,21 +26,15 @@ const (
 	opCheckMultisig = 0xae
 )
 
-// Address prefixes: addresses begin with t1 (key) and t3 (script).
-const (
-	prefixKey    = 0x1cb8
-	prefixScript = 0x1cbd
-)
-
 // maxMessage is how many bytes an OP_RETURN output may carry.
 const maxMessage = 80
 
-func keyScript(h [20]byte) []byte {
+func keyScript(h wallet.Hash160) []byte {
 	s := append([]byte{opDup, opHash160, 20}, h[:]...)
 	return append(s, opEqualVerify, opCheckSig)
 }
 
-func hashScript(h [20]byte) []byte {
+func hashScript(h wallet.Hash160) []byte {
 	return append(append([]byte{opHash160, 20}, h[:]...), opEqual)
 }
 
@@ -66,22 +62,18 @@ func multisigScript(m int, keys [][]byte) []byte {
 	return append(s, byte(op1+len(keys)-1), opCheckMultisig)
 }
 
-func encodeAddress(prefix uint16, h [20]byte) string {
-	return encodeBase58Check(append(binary.BigEndian.AppendUint16(nil, prefix), h[:]...))
+func encodeAddress(version wallet.Version, h wallet.Hash160) string {
+	return wallet.Address{Version: version, Hash: h}.String()
 }
 
 // addressScript is the output script that pays a transparent address.
 func addressScript(address string) ([]byte, error) {
-	b, err := decodeBase58Check(address)
-	if err != nil || len(b) != 22 {
-		return nil, fmt.Errorf("%q is not a Flux address: want a t1… or t3… address", clip(address))
-	}
-	h := [20]byte(b[2:])
-	switch binary.BigEndian.Uint16(b) {
-	case prefixKey:
-		return keyScript(h), nil
-	case prefixScript:
-		return hashScript(h), nil
+	a, err := wallet.ParseAddress(address)
+	switch {
+	case err == nil && a.Version == wallet.VersionFluxPubKeyHash:
+		return keyScript(a.Hash), nil
+	case err == nil && a.Version == wallet.VersionFluxScriptHash:
+		return hashScript(a.Hash), nil
 	}
 	return nil, fmt.Errorf("%q is not a Flux address: want a t1… or t3… address", clip(address))
 }
@@ -90,9 +82,9 @@ func addressScript(address string) ([]byte, error) {
 func scriptAddress(s []byte) string {
 	switch {
 	case isKeyScript(s):
-		return encodeAddress(prefixKey, [20]byte(s[3:23]))
+		return encodeAddress(wallet.VersionFluxPubKeyHash, wallet.Hash160(s[3:23]))
 	case isHashScript(s):
-		return encodeAddress(prefixScript, [20]byte(s[2:22]))
+		return encodeAddress(wallet.VersionFluxScriptHash, wallet.Hash160(s[2:22]))
 	}
 	return ""
 }

@@ -3,6 +3,8 @@ package devnet
 import (
 	"encoding/hex"
 	"fmt"
+
+	"github.com/fluxosd/fluxosd/internal/wallet"
 )
 
 // txObject shows a transaction. Connected ones also show what their inputs
@@ -103,7 +105,7 @@ func scriptObject(s []byte, withHex bool) object {
 	if m, keys, ok := multisig(s); ok {
 		var addresses []string
 		for _, k := range keys {
-			addresses = append(addresses, encodeAddress(prefixKey, hash160(k)))
+			addresses = append(addresses, encodeAddress(wallet.VersionFluxPubKeyHash, wallet.Sum160(k)))
 		}
 		o["reqSigs"], o["addresses"], o["type"] = m, addresses, "multisig"
 	}

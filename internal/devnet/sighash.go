@@ -10,6 +10,8 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 	"golang.org/x/crypto/blake2b"
+
+	"github.com/fluxosd/fluxosd/internal/wallet"
 )
 
 // Signature hash types.
@@ -169,13 +171,13 @@ func (t *tx) verifyInput(input int, spent txOut) error {
 			return errInputScript
 		}
 		redeem := stack[len(stack)-1]
-		if h := hash160(redeem); [20]byte(script[2:22]) != h {
+		if h := wallet.Sum160(redeem); wallet.Hash160(script[2:22]) != h {
 			return errInputScript
 		}
 		script, stack = redeem, stack[:len(stack)-1]
 	}
 	if isKeyScript(script) {
-		if len(stack) != 2 || hash160(stack[1]) != [20]byte(script[3:23]) ||
+		if len(stack) != 2 || wallet.Sum160(stack[1]) != wallet.Hash160(script[3:23]) ||
 			!t.checkSignature(input, stack[0], stack[1], script, spent.Value) {
 			return errInputScript
 		}
@@ -220,5 +222,5 @@ func (t *tx) sign(input int, k *key, script []byte, value int64, hashType byte) 
 	if err != nil {
 		return nil, err
 	}
-	return append(ecdsa.Sign(k.secret, h[:]).Serialize(), hashType), nil
+	return append(k.secret.SignDER(h), hashType), nil
 }

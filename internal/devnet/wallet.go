@@ -7,9 +7,9 @@ import (
 // keyPool is how many unused keys the wallet reports to hold ready.
 const keyPool = 101
 
-// wallet is the daemon's own keys. The chain's lock guards it. The key that
+// keyring is the daemon's own keys. The chain's lock guards it. The key that
 // holds the own node's collateral belongs to it but never pays by itself.
-type wallet struct {
+type keyring struct {
 	seed       string
 	made       int // keys derived by newKey so far
 	keys       []*key
@@ -24,8 +24,8 @@ type wallet struct {
 	collateral *key
 }
 
-func newWallet(seed string) *wallet {
-	w := &wallet{
+func newKeyring(seed string) *keyring {
+	w := &keyring{
 		seed: seed, labels: make(map[string]string), scripts: make(map[string][]byte), watch: make(map[string]bool),
 		locked: make(map[outPoint]bool), receive: deriveKey(seed, "wallet/receive"), payout: deriveKey(seed, "wallet/payout"),
 		change: deriveKey(seed, "wallet/change"), collateral: deriveKey(seed, "wallet/collateral"),
@@ -36,7 +36,7 @@ func newWallet(seed string) *wallet {
 	return w
 }
 
-func (w *wallet) add(k *key, label string) {
+func (w *keyring) add(k *key, label string) {
 	if w.byScript(k.script) == nil {
 		w.keys = append(w.keys, k)
 	}
@@ -44,14 +44,14 @@ func (w *wallet) add(k *key, label string) {
 }
 
 // newKey derives the next address.
-func (w *wallet) newKey() *key {
+func (w *keyring) newKey() *key {
 	k := deriveKey(w.seed, "wallet/new/"+strconv.Itoa(w.made))
 	w.made++
 	w.add(k, "")
 	return k
 }
 
-func (w *wallet) byScript(script []byte) *key {
+func (w *keyring) byScript(script []byte) *key {
 	for _, k := range w.keys {
 		if string(k.script) == string(script) {
 			return k
@@ -61,7 +61,7 @@ func (w *wallet) byScript(script []byte) *key {
 }
 
 // sources are the scripts a payment may draw on.
-func (w *wallet) sources() [][]byte {
+func (w *keyring) sources() [][]byte {
 	var out [][]byte
 	for _, k := range w.keys {
 		if k != w.collateral {
@@ -72,7 +72,7 @@ func (w *wallet) sources() [][]byte {
 }
 
 // fee in satoshi of a transaction with so many inputs and outputs.
-func (w *wallet) fee(inputs, outputs int) int64 {
+func (w *keyring) fee(inputs, outputs int) int64 {
 	const in, out, rest = 148, 34, 30 // bytes
 	return max(leastFee, w.feePerKB*int64(inputs*in+outputs*out+rest)/1000)
 }

@@ -156,8 +156,8 @@ func TestVerifyTakesWhatTheNetworkTakes(t *testing.T) {
 
 // scriptAddress is k's P2WPKH-in-P2SH address (BIP 141).
 func scriptAddress(k *Key) string {
-	inner := hash160(k.publicKey())
-	return Address{Version: VersionBitcoinScript, Hash: hash160(append([]byte{0, 20}, inner[:]...))}.String()
+	inner := Sum160(k.PublicKey())
+	return Address{Version: VersionBitcoinScript, Hash: Sum160(append([]byte{0, 20}, inner[:]...))}.String()
 }
 
 func scriptSignature(t *testing.T, k *Key) string {
