@@ -18,7 +18,8 @@ build: ## build the static binary bin/fluxosd
 test: deps lint ## install what the tests need and run everything
 	go test -race -tags $(TAGS) -timeout 15m ./...
 
-test-long: test ## the same, and the fuzz targets for 30 s each
+test-long: export FLUXOSD_TEST_LONG = 1
+test-long: test ## the same with every round of the random tests, and the fuzz targets for 30 s each
 	$(MAKE) fuzz
 
 lint: ## formatting, vet, staticcheck

@@ -17,6 +17,7 @@ import (
 	"github.com/fluxosd/fluxosd/internal/health"
 	"github.com/fluxosd/fluxosd/internal/node"
 	"github.com/fluxosd/fluxosd/internal/node/privileged"
+	"github.com/fluxosd/fluxosd/internal/secret"
 	"github.com/fluxosd/fluxosd/internal/store"
 	"github.com/fluxosd/fluxosd/internal/store/mongo"
 	"github.com/fluxosd/fluxosd/internal/store/sqlite"
@@ -94,10 +95,10 @@ func (d *daemon) connectStore(ctx context.Context) (store.Store, error) {
 // has none.
 func (d *daemon) chainDaemon() (*daemonrpc.Client, error) {
 	c := d.cfg.Daemon
-	rc := daemonrpc.Config{URL: c.URL, User: c.User, Password: daemonrpc.Secret(c.Password.Reveal()), Timeout: c.Timeout, Concurrency: c.Concurrency,
+	rc := daemonrpc.Config{URL: c.URL, User: c.User, Password: c.Password, Timeout: c.Timeout, Concurrency: c.Concurrency,
 		Logger: d.log.With("sub", "daemon"), Observe: d.metrics.ObserveRPC, ObserveCached: d.metrics.RPC.Cached.Inc}
 	if d.demo != nil && d.demo.chain != nil {
-		rc.URL, rc.User, rc.Password = d.demo.daemonURL, d.demo.user, daemonrpc.Secret(d.demo.password)
+		rc.URL, rc.User, rc.Password = d.demo.daemonURL, d.demo.user, secret.New(d.demo.password)
 		d.services = append(d.services, d.demo.chain)
 	} else if err := d.fromConf(&rc); err != nil {
 		return nil, err
@@ -121,7 +122,7 @@ func (d *daemon) fromConf(rc *daemonrpc.Config) error {
 		}
 		paths = daemonrpc.DefaultConfPaths(home)
 	}
-	conf := daemonrpc.Conf{User: "rpcuser", Password: "rpcpassword"}
+	conf := daemonrpc.Conf{User: "rpcuser", Password: secret.New("rpcpassword")}
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if errors.Is(err, fs.ErrNotExist) && d.cfg.Daemon.Conf == "" {
@@ -142,7 +143,7 @@ func (d *daemon) fromConf(rc *daemonrpc.Config) error {
 	if rc.User == "" {
 		rc.User = conf.User
 	}
-	if rc.Password == "" {
+	if rc.Password.IsEmpty() {
 		rc.Password = conf.Password
 	}
 	return nil
@@ -156,10 +157,10 @@ var benchmarkMethods = map[string]daemonrpc.Sharing{
 // benchmarkDaemon returns the client of the benchmark daemon, or nil without one.
 func (d *daemon) benchmarkDaemon() (node.Caller, error) {
 	c := d.cfg.Benchmark
-	rc := daemonrpc.Config{URL: c.URL, User: c.User, Password: daemonrpc.Secret(c.Password.Reveal()), Timeout: 10 * time.Second,
+	rc := daemonrpc.Config{URL: c.URL, User: c.User, Password: c.Password, Timeout: 10 * time.Second,
 		Methods: benchmarkMethods, Logger: d.log.With("sub", "benchmark")}
 	if d.demo != nil && d.demo.chain != nil && c.URL == "" {
-		rc.URL, rc.User, rc.Password = d.demo.benchURL, d.demo.user, daemonrpc.Secret(d.demo.password)
+		rc.URL, rc.User, rc.Password = d.demo.benchURL, d.demo.user, secret.New(d.demo.password)
 	}
 	if rc.URL == "" {
 		return nil, nil
@@ -211,6 +212,19 @@ func (d *daemon) watchChain(chain node.Caller) error {
 		health.Watch{Problem: docker, Every: 3 * probeEvery, Timeout: probeTime, Probe: probe(d.cfg.Docker.Host, "/_ping")},
 		health.Watch{Problem: syncthing, Every: 3 * probeEvery, Timeout: probeTime, Probe: probe(d.cfg.Syncthing.URL, "/rest/noauth/health")})
 	return nil
+}
+
+// alive returns what the service manager's watchdog asks: whether the private
+// listener answers. Without one, running is all there is to know.
+func alive(private net.Listener) func(context.Context) error {
+	if private == nil {
+		return func(context.Context) error { return nil }
+	}
+	address := "tcp://" + private.Addr().String()
+	if private.Addr().Network() == "unix" {
+		address = "unix://" + private.Addr().String()
+	}
+	return probe(address, "/healthz")
 }
 
 // probe returns a function that asks an HTTP service, at a URL or at a

@@ -20,6 +20,8 @@ type accessLog struct {
 	log  *slog.Logger
 
 	mu      sync.Mutex
+	second  int64  // Unix time that stamp is for
+	stamp   []byte // that second as text
 	buf     []byte
 	spare   []byte
 	dropped int
@@ -45,7 +47,10 @@ func (a *accessLog) add(cl *call, method string, end time.Time) {
 		return
 	}
 	f := fields{buf: a.buf, json: a.json}
-	f.begin(end)
+	if sec := end.Unix(); sec != a.second {
+		a.second, a.stamp = sec, end.UTC().AppendFormat(a.stamp[:0], "2006-01-02T15:04:05.")
+	}
+	f.begin(a.stamp, end.Nanosecond()/int(time.Millisecond))
 	f.text("sub", "access")
 	f.text("id", cl.id)
 	f.text("remote", cl.remote.String())
@@ -111,13 +116,14 @@ type fields struct {
 	json bool
 }
 
-func (f *fields) begin(t time.Time) {
+func (f *fields) begin(second []byte, ms int) {
 	if f.json {
 		f.buf = append(f.buf, `{"time":"`...)
 	} else {
 		f.buf = append(f.buf, "time="...)
 	}
-	f.buf = t.UTC().AppendFormat(f.buf, "2006-01-02T15:04:05.000Z")
+	f.buf = append(f.buf, second...)
+	f.buf = append(f.buf, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 	if f.json {
 		f.buf = append(f.buf, `","level":"INFO","msg":"Request"`...)
 	} else {

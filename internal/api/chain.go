@@ -28,8 +28,11 @@ const (
 	handlerTime = 90 * time.Second // to be answered
 )
 
-// call is the state of one request on its way through the chain.
+// call is the state of one request on its way through the chain. It stands in
+// the place of the context's writer, so that every middleware has it at hand.
 type call struct {
+	gin.ResponseWriter
+
 	start    time.Time
 	id       string
 	remote   netip.Addr
@@ -37,6 +40,7 @@ type call struct {
 	path     []pair
 	identity permissions.Identity
 	app      string
+	request  *Request // made when it is first asked for
 
 	status   int
 	bytes    int
@@ -59,13 +63,11 @@ func (cl *call) pattern() string {
 	return cl.route.Path
 }
 
-const callKey = "fluxosd.call"
+// Unwrap lets http.ResponseController reach the connection.
+func (cl *call) Unwrap() http.ResponseWriter { return cl.ResponseWriter }
 
-func current(c *gin.Context) *call {
-	v, _ := c.Get(callKey)
-	cl, _ := v.(*call)
-	return cl
-}
+// current returns the call that begin opened.
+func current(c *gin.Context) *call { return c.Writer.(*call) }
 
 // chain lists the middleware of every request, outermost first.
 func (s *Server) chain() []gin.HandlerFunc {
@@ -75,8 +77,8 @@ func (s *Server) chain() []gin.HandlerFunc {
 // begin opens the call, and closes it when everything behind it is done:
 // metrics, access log, audit log. A panic becomes an internal error.
 func (s *Server) begin(c *gin.Context) {
-	cl := &call{start: time.Now(), remote: s.remote(c), id: s.requestID(c.Request)}
-	c.Set(callKey, cl)
+	cl := &call{ResponseWriter: c.Writer, start: time.Now(), remote: s.remote(c), id: s.requestID(c.Request)}
+	c.Writer = cl
 	h := c.Writer.Header()
 	h["Access-Control-Allow-Origin"] = anyOrigin
 	h["X-Request-Id"] = []string{cl.id}
@@ -112,9 +114,12 @@ func (s *Server) end(c *gin.Context, cl *call) {
 	if cl.route == nil && !knownMethod(method) {
 		method = "other"
 	}
-	obs := s.unmatched
+	obs := &s.unmatched
 	if cl.route != nil {
-		obs = cl.route.observe
+		obs = &cl.route.observe
+	}
+	if cl.writeErr != nil {
+		cl.outcome = "aborted" // the client went away
 	}
 	obs.done(method, cl.outcome, now.Sub(cl.start))
 	if s.access != nil {
@@ -144,7 +149,7 @@ func knownMethod(m string) bool {
 // remote is the caller's address: that of the socket, or what a configured
 // proxy says of it.
 func (s *Server) remote(c *gin.Context) netip.Addr {
-	if s.behindProxy {
+	if len(s.proxies) > 0 {
 		if a, err := netip.ParseAddr(c.ClientIP()); err == nil {
 			return a.Unmap()
 		}
@@ -179,7 +184,7 @@ func plainToken(s string) bool {
 // limit refuses callers that ask too often, by address.
 func (s *Server) limit(c *gin.Context) {
 	cl := current(c)
-	if wait, ok := s.limits.allow(cl.remote); !ok {
+	if wait, ok := s.limits.allow(cl.remote, 1); !ok {
 		s.tooMany(c, cl, wait)
 	}
 }
@@ -222,6 +227,12 @@ func (s *Server) match(c *gin.Context) {
 		return
 	}
 	cl.route = s.rows[l.route]
+	if l.route.Cost > 1 {
+		if wait, ok := s.limits.allow(cl.remote, l.route.Cost-1); !ok {
+			s.tooMany(c, cl, wait)
+			return
+		}
+	}
 	path, err := l.decode(raw)
 	if err != nil {
 		s.writeError(c, cl, http.StatusBadRequest, "Failed to decode a path parameter")
@@ -277,106 +288,12 @@ func (s *Server) maxAge(seconds int) []string {
 	return []string{"max-age=" + strconv.Itoa(seconds)}
 }
 
-// credentials reads zelidauth or, without it, the three plain headers.
-func credentials(h http.Header) (permissions.Credentials, error) {
-	if z := h["Zelidauth"]; len(z) > 1 {
-		return permissions.Credentials{}, permissions.ErrMalformed
-	} else if len(z) == 1 && z[0] != "" {
-		return permissions.ParseZelidauth(z[0])
+// requestOf returns the Request of a call, made once.
+func requestOf(c *gin.Context, cl *call) *Request {
+	if cl.request == nil {
+		cl.request = &Request{Route: cl.route.Route, Remote: cl.remote, Secure: c.Request.TLS != nil, path: cl.path, query: c.Request.URL.RawQuery}
 	}
-	return permissions.PlainCredentials(h.Get("Zelid"), h.Get("Signature"), h.Get("Loginphrase"))
-}
-
-// identify proves who calls, where the row wants to know.
-func (s *Server) identify(c *gin.Context) {
-	cl := current(c)
-	if cl.route.Level == permissions.Public && !cl.route.ByCaller {
-		return
-	}
-	cred, err := credentials(c.Request.Header)
-	if err == nil {
-		cl.identity, err = s.permissions.Authenticate(c.Request.Context(), cred)
-	}
-	if err == nil {
-		if wait, ok := s.limits.allowIdentity(cl.remote, cl.identity.FluxID); !ok {
-			s.tooMany(c, cl, wait)
-		}
-		return
-	}
-	if cl.route.Level == permissions.Public {
-		return // whoever doesn't prove an identity is anonymous here
-	}
-	s.refuse(c, cl, err)
-}
-
-// authorise asks the policy. The application is named by the same parameter
-// that the handler acts on.
-func (s *Server) authorise(c *gin.Context) {
-	cl := current(c)
-	rt := cl.route
-	if rt.Level == permissions.Public {
-		return
-	}
-	app := ""
-	if rt.Level.NeedsApp() {
-		var ok bool
-		if app, ok = s.appName(c, cl); !ok {
-			return
-		}
-	}
-	if err := s.permissions.Allow(c.Request.Context(), rt.Level, cl.identity, app); err != nil {
-		s.refuse(c, cl, err)
-	}
-}
-
-// refuse answers every refusal with one text, and keeps the reason for the log.
-func (s *Server) refuse(c *gin.Context, cl *call, reason error) {
-	name := permissions.Reason(reason)
-	s.authFailures.WithLabelValues(name).Inc()
-	if name == "unavailable" {
-		s.log.Warn("Permission can't be checked", logattr.Request(cl.id), logattr.Err(reason))
-	}
-	e := unauthorized
-	e.Err = reason
-	s.fail(c, cl, &e)
-	cl.outcome = "refused_" + name
-}
-
-// appName returns the application that the request names. For rows that name it
-// in the body, the body is read here.
-func (s *Server) appName(c *gin.Context, cl *call) (string, bool) {
-	name := cl.route.AppParam
-	if name == "" {
-		name = "appname"
-	}
-	req := s.request(c, cl)
-	v := ""
-	for _, p := range cl.route.Params {
-		if p.Name == name && p.In == InBody {
-			if err := s.readBody(c, cl, req); err != nil {
-				s.fail(c, cl, err)
-				return "", false
-			}
-			v, _, _ = req.BodyText(name)
-		}
-	}
-	if v == "" {
-		v = req.Text(name)
-	}
-	cl.app = permissions.AppOf(v)
-	return v, true
-}
-
-const requestKey = "fluxosd.request"
-
-// request returns the Request of a call, made once.
-func (s *Server) request(c *gin.Context, cl *call) *Request {
-	if v, ok := c.Get(requestKey); ok {
-		return v.(*Request)
-	}
-	req := &Request{Route: cl.route.Route, Remote: cl.remote, Secure: c.Request.TLS != nil, path: cl.path, query: c.Request.URL.RawQuery}
-	c.Set(requestKey, req)
-	return req
+	return cl.request
 }
 
 // readBody reads and parses the body of a POST, at most once.
@@ -420,7 +337,7 @@ func (s *Server) serve(c *gin.Context) {
 		s.fail(c, cl, fault.Newf(fault.NotBuilt, "not built yet: %s %s", rt.Method, rt.Path))
 		return
 	}
-	req := s.request(c, cl)
+	req := requestOf(c, cl)
 	req.Caller, req.Admin, req.App = cl.identity, s.permissions.IsAdmin(cl.identity), cl.app
 	if rt.Kind == Socket {
 		s.attach(c, cl, req)

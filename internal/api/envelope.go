@@ -9,7 +9,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -162,12 +161,16 @@ var (
 	pagePolicy = []string{"default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}
 )
 
+// isJSON reports whether a reply is an envelope: browsers run nothing of those.
+func isJSON(contentType []string) bool { return &contentType[0] == &jsonType[0] }
+
 // reply is a finished answer.
 type reply struct {
 	status      int
 	contentType []string
 	body        []byte
 	etag        []string
+	length      []string // of the body as it is
 }
 
 // etagOf returns a weak entity tag (RFC 9110) of the length and a hash of the body.
@@ -180,7 +183,7 @@ func etagOf(body []byte) string {
 func success(data any) (reply, error) {
 	switch d := data.(type) {
 	case Raw:
-		return reply{status: http.StatusOK, contentType: []string{d.ContentType}, body: d.Body, etag: []string{etagOf(d.Body)}}, nil
+		return okay([]string{d.ContentType}, d.Body), nil
 	case Warning:
 		body, err := encode(statusWarning, d.Message)
 		return reply{status: http.StatusOK, contentType: jsonType, body: body}, err
@@ -189,7 +192,12 @@ func success(data any) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{status: http.StatusOK, contentType: jsonType, body: body, etag: []string{etagOf(body)}}, nil
+	return okay(jsonType, body), nil
+}
+
+// okay makes a reply that can be asked for again by its entity tag.
+func okay(contentType []string, body []byte) reply {
+	return reply{status: http.StatusOK, contentType: contentType, body: body, etag: []string{etagOf(body)}, length: []string{strconv.Itoa(len(body))}}
 }
 
 // fail answers with the error envelope and ends the chain.
@@ -210,11 +218,11 @@ func (s *Server) fail(c *gin.Context, cl *call, err error) {
 func (s *Server) write(c *gin.Context, cl *call, r reply) {
 	w, h := c.Writer, c.Writer.Header()
 	h["Content-Type"] = r.contentType
-	h["X-Content-Type-Options"] = noSniff
-	if strings.HasPrefix(r.contentType[0], "text/html") {
+	if !isJSON(r.contentType) {
+		h["X-Content-Type-Options"] = noSniff
 		h["Content-Security-Policy"] = pagePolicy
 	}
-	body := r.body
+	body, length := r.body, r.length
 	if len(body) >= compressFrom {
 		h["Vary"] = varyOn
 	}
@@ -232,9 +240,13 @@ func (s *Server) write(c *gin.Context, cl *call, r reply) {
 		if z := compress(body); z != nil {
 			body = z
 			h["Content-Encoding"] = gzipCoding
+			length = nil
 		}
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if length == nil {
+		length = []string{strconv.Itoa(len(body))}
+	}
+	h["Content-Length"] = length
 	w.WriteHeader(r.status)
 	cl.status, cl.bytes = r.status, len(body)
 	if c.Request.Method != http.MethodHead {

@@ -24,6 +24,7 @@ import (
 	"github.com/fluxosd/fluxosd/internal/metrics"
 	"github.com/fluxosd/fluxosd/internal/node"
 	"github.com/fluxosd/fluxosd/internal/permissions"
+	"github.com/fluxosd/fluxosd/internal/secret"
 	"github.com/fluxosd/fluxosd/internal/store"
 	"github.com/fluxosd/fluxosd/internal/store/logins"
 	"github.com/fluxosd/fluxosd/internal/store/sqlite"
@@ -101,7 +102,7 @@ func newWorld(t *testing.T, change func(*Config, *permissions.Config)) *world {
 	}
 	rpcServer := httptest.NewServer(w.chain.Handler("u", "p"))
 	t.Cleanup(rpcServer.Close)
-	daemon, err := daemonrpc.New(daemonrpc.Config{URL: rpcServer.URL, User: "u", Password: "p"})
+	daemon, err := daemonrpc.New(daemonrpc.Config{URL: rpcServer.URL, User: "u", Password: secret.New("p")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,8 +50,9 @@ func (l *limiters) exempt(a netip.Addr) bool {
 	return false
 }
 
-// allow takes a token of the address. When there is none it says how long to wait.
-func (l *limiters) allow(a netip.Addr) (time.Duration, bool) {
+// allow takes n tokens of the address. When there are not as many it says how
+// long to wait.
+func (l *limiters) allow(a netip.Addr, n int) (time.Duration, bool) {
 	if l.exempt(a) {
 		return 0, true
 	}
@@ -59,7 +60,7 @@ func (l *limiters) allow(a netip.Addr) (time.Duration, bool) {
 		p, _ := a.Prefix(64) // 64 is a valid length for IPv6
 		a = p.Addr()
 	}
-	return take(l, l.addresses, a)
+	return take(l, l.addresses, a, n)
 }
 
 // allowIdentity takes a token of the identity.
@@ -67,17 +68,17 @@ func (l *limiters) allowIdentity(a netip.Addr, fluxID string) (time.Duration, bo
 	if l.exempt(a) {
 		return 0, true
 	}
-	return take(l, l.identities, fluxID)
+	return take(l, l.identities, fluxID, 1)
 }
 
-func take[K comparable](l *limiters, m *recent.Map[K, *rate.Limiter], key K) (time.Duration, bool) {
+func take[K comparable](l *limiters, m *recent.Map[K, *rate.Limiter], key K, n int) (time.Duration, bool) {
 	b, ok := m.Get(key)
 	if !ok {
 		b = rate.NewLimiter(rate.Limit(l.PerSecond), l.Burst)
 		m.Put(key, b, m.Begin())
 	}
-	if b.Allow() {
+	if b.AllowN(time.Now(), n) {
 		return 0, true
 	}
-	return time.Duration(float64(time.Second) / l.PerSecond), false
+	return time.Duration(float64(n) * float64(time.Second) / l.PerSecond), false
 }

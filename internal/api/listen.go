@@ -17,8 +17,10 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +36,15 @@ const (
 	writeTime  = 5 * time.Minute
 )
 
+// connShare is the part of all connections that one address may have: a quarter.
+const connShare = 4
+
+// exemptFromConnLimit spares the addresses that the rate limit spares, and
+// proxies, whose connections are those of many.
+func (s *Server) exemptFromConnLimit(a netip.Addr) bool {
+	return s.limits.exempt(a) || slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
 // maxHeaderBytes bounds a request's headers.
 const maxHeaderBytes = 64 << 10
 
@@ -48,7 +59,7 @@ type Listeners struct {
 // ServeListeners answers on all listeners until ctx ends, then stops accepting,
 // lets requests in flight finish and returns. private serves the private one.
 func (s *Server) ServeListeners(ctx context.Context, l Listeners, private http.Handler) error {
-	limiter := newConnLimit(l.MaxConnections, s.metrics.Connections)
+	limiter := newConnLimit(l.MaxConnections, l.MaxConnections/connShare, s.metrics.Connections, s.exemptFromConnLimit)
 	errLog := slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)
 	var servers []*http.Server
 	g, gctx := errgroup.WithContext(ctx)
@@ -110,16 +121,24 @@ func newHTTPServer(h http.Handler, errLog *log.Logger) *http.Server {
 }
 
 // connLimit holds the number of open connections of several listeners under a
-// limit. Over it, connections wait in the kernel's queue.
+// limit, and those of one address under a smaller one, so that nobody can take
+// all of them. Over the first, connections wait in the kernel's queue; over the
+// second they are closed.
 type connLimit struct {
-	slots chan struct{}
-	open  prometheus.Gauge
-	done  chan struct{}
-	once  sync.Once
+	slots      chan struct{}
+	perAddress int
+	exempt     func(netip.Addr) bool
+	open       prometheus.Gauge
+	done       chan struct{}
+	once       sync.Once
+
+	mu    sync.Mutex
+	peers map[netip.Addr]int
 }
 
-func newConnLimit(n int, open prometheus.Gauge) *connLimit {
-	return &connLimit{slots: make(chan struct{}, max(n, 1)), open: open, done: make(chan struct{})}
+func newConnLimit(all, perAddress int, open prometheus.Gauge, exempt func(netip.Addr) bool) *connLimit {
+	return &connLimit{slots: make(chan struct{}, max(all, 1)), perAddress: max(perAddress, 1), exempt: exempt, open: open,
+		done: make(chan struct{}), peers: make(map[netip.Addr]int)}
 }
 
 // stop ends Accept calls that wait for a slot.
@@ -127,35 +146,70 @@ func (c *connLimit) stop() { c.once.Do(func() { close(c.done) }) }
 
 func (c *connLimit) wrap(l net.Listener) net.Listener { return &limitedListener{l, c} }
 
+// enter counts a connection of the address, unless it has too many.
+func (c *connLimit) enter(a netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.peers[a] >= c.perAddress && !c.exempt(a) {
+		return false
+	}
+	c.peers[a]++
+	return true
+}
+
+func (c *connLimit) leave(a netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.peers[a]--; c.peers[a] <= 0 {
+		delete(c.peers, a)
+	}
+}
+
 type limitedListener struct {
 	net.Listener
 	limit *connLimit
 }
 
 func (l *limitedListener) Accept() (net.Conn, error) {
-	select {
-	case l.limit.slots <- struct{}{}:
-	case <-l.limit.done:
-		return nil, net.ErrClosed
+	for {
+		select {
+		case l.limit.slots <- struct{}{}:
+		case <-l.limit.done:
+			return nil, net.ErrClosed
+		}
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			<-l.limit.slots
+			return nil, err
+		}
+		var from netip.Addr
+		if ap, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
+			from = ap.Addr().Unmap()
+		}
+		if !l.limit.enter(from) {
+			conn.Close()
+			<-l.limit.slots
+			continue
+		}
+		l.limit.open.Inc()
+		return &limitedConn{Conn: conn, from: from, limit: l.limit}, nil
 	}
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		<-l.limit.slots
-		return nil, err
-	}
-	l.limit.open.Inc()
-	return &limitedConn{Conn: conn, limit: l.limit}, nil
 }
 
 type limitedConn struct {
 	net.Conn
+	from  netip.Addr
 	limit *connLimit
 	once  sync.Once
 }
 
 func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(func() { <-c.limit.slots; c.limit.open.Dec() })
+	c.once.Do(func() {
+		c.limit.leave(c.from)
+		<-c.limit.slots
+		c.limit.open.Dec()
+	})
 	return err
 }
 

@@ -87,6 +87,37 @@ func TestLoginFromPhraseToLogout(t *testing.T) {
 	}
 }
 
+// Of many logins with one phrase at one time, one succeeds.
+func TestPhraseIsGoodForOneOfManyLogins(t *testing.T) {
+	w := newWorld(t, nil)
+	p := w.phrase()
+	body := claimJSON(w.keys[user].FluxID(), p, w.keys[user].SignMessage(p))
+	answers := make(chan string, 20)
+	for range cap(answers) {
+		go func() {
+			a, err := w.try("POST", "/id/verifylogin", body)
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			answers <- a.Status
+		}()
+	}
+	won := 0
+	for range cap(answers) {
+		switch s := <-answers; s {
+		case "success":
+			won++
+		case "error":
+		default:
+			t.Error(s)
+		}
+	}
+	if n, err := w.store.Count(t.Context(), store.LoggedUsers, nil); won != 1 || n != 1 || err != nil {
+		t.Errorf("%d logins, %d sessions, %v; want one", won, n, err)
+	}
+}
+
 func TestPrivilegeOfEveryIdentity(t *testing.T) {
 	w := newWorld(t, nil)
 	for n, want := range map[who]string{user: "user", appOwner: "user", fluxTeam: "fluxteam", support: "fluxteam", admin: "admin"} {

@@ -50,6 +50,9 @@ type Route struct {
 	// AppParam is the parameter that names the application for the levels
 	// AppOwner and AppOwnerAbove; "" means "appname".
 	AppParam string
+	// Cost is how many requests the rate limit counts a call as; 0 is one. Calls
+	// that store something for anybody, or verify a signature, cost more.
+	Cost int
 	// BodyLimit is the largest body in bytes; 0 means the configured limit.
 	BodyLimit int64
 	// Alias is the path of the row that this one is another name of.

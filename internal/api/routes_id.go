@@ -21,10 +21,11 @@ func (s *Server) idRoutes() []Route {
 			Body("signature", "string").Need().Says("base64 for Bitcoin messages, 0x… for Ethereum personal_sign"),
 		}
 	}
+	const stores, verifies = 10, 5 // costs
 	rows := []Route{
-		{Method: "GET", Path: "/id/loginphrase", Level: permissions.Public,
+		{Method: "GET", Path: "/id/loginphrase", Level: permissions.Public, Cost: stores,
 			Summary: "Issue a login phrase to sign", Result: "string: 13 digits of the time in ms and a random tail, valid 15 minutes", Handle: s.loginPhrase},
-		{Method: "GET", Path: "/id/emergencyphrase", Level: permissions.Public,
+		{Method: "GET", Path: "/id/emergencyphrase", Level: permissions.Public, Cost: stores,
 			Summary: "Issue a login phrase without the node's health checks", Result: "string: as /id/loginphrase", Handle: s.emergencyPhrase},
 		{Method: "GET", Path: "/id/loggedsessions", Level: permissions.User,
 			Summary: "Sessions of the caller", Result: "array of {zelid, loginPhrase, createdAt, expireAt}", Handle: s.loggedSessions},
@@ -38,11 +39,11 @@ func (s *Server) idRoutes() []Route {
 			Summary: "Login phrases that wait for a login", Result: "array of {loginPhrase, createdAt, expireAt}", Handle: s.activePhrases},
 		{Method: "GET", Path: "/id/logoutallusers", Level: permissions.Admin,
 			Summary: "End every session on this node", Result: "message", Handle: s.logoutEverybody},
-		{Method: "POST", Path: "/id/verifylogin", Level: permissions.Public, Params: claim("the issued phrase, or a Sign-In with Ethereum text that carries it; also accepted as message"),
+		{Method: "POST", Path: "/id/verifylogin", Level: permissions.Public, Cost: verifies, Params: claim("the issued phrase, or a Sign-In with Ethereum text that carries it; also accepted as message"),
 			Summary: "Log in with a signed phrase", Result: "{message, zelid, loginPhrase, signature, privilage, createdAt, expireAt}", Handle: s.verifyLogin},
-		{Method: "POST", Path: "/id/providesign", Level: permissions.Public, Params: claim("the signed message, 40 characters at least; also accepted as message"),
+		{Method: "POST", Path: "/id/providesign", Level: permissions.Public, Cost: stores, Params: claim("the signed message, 40 characters at least; also accepted as message"),
 			Summary: "Leave a signature for the one who waits for it", Result: "{signature, identifier, createdAt, expireAt, _id}", Handle: s.provideSign},
-		{Method: "POST", Path: "/id/checkprivilege", Level: permissions.Public, Params: claim("the phrase of the session"),
+		{Method: "POST", Path: "/id/checkprivilege", Level: permissions.Public, Cost: verifies, Params: claim("the phrase of the session"),
 			Summary: "Tell which privilege credentials have", Result: "message: admin, fluxteam or user", Handle: s.checkPrivilege},
 		{Method: "POST", Path: "/id/logoutspecificsession", Level: permissions.User,
 			Params:  []Param{Body("loginPhrase", "string").Need().Says("phrase of the session to end; knowing it is the proof")},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -57,7 +58,7 @@ type Config struct {
 	ErrorStatus    ErrorStatus
 	BodyLimit      int64 // bytes
 	Limits         Limits
-	TrustedProxies []string
+	TrustedProxies []netip.Prefix
 	// AccessLog gets a line for each request; nil writes none.
 	AccessLog io.Writer
 	// AccessLogJSON writes these lines as JSON objects instead of key=value.
@@ -81,7 +82,7 @@ type Server struct {
 	bodyLimit            int64
 	limits               *limiters
 	replies              *replyCache
-	behindProxy          bool
+	proxies              []netip.Prefix
 	log, audit           *slog.Logger
 	access               *accessLog
 	now                  func() time.Time
@@ -125,7 +126,7 @@ func New(cfg Config) (*Server, error) {
 		permissions: cfg.Permissions, daemon: cfg.Daemon, control: cfg.Control, node: cfg.Node, health: cfg.Health,
 		metrics: cfg.Metrics.HTTP, authFailures: cfg.Metrics.Auth.Failures, logins: cfg.Metrics.Auth.Logins,
 		errorStatus: cfg.ErrorStatus, bodyLimit: cfg.BodyLimit,
-		limits: newLimiters(cfg.Limits, cfg.Now), replies: newReplyCache(cfg.Now), behindProxy: len(cfg.TrustedProxies) > 0,
+		limits: newLimiters(cfg.Limits, cfg.Now), replies: newReplyCache(cfg.Now), proxies: cfg.TrustedProxies,
 		log: cfg.Logger.With("sub", "api"), audit: cfg.Logger.With("sub", "audit"), now: cfg.Now,
 		rows: make(map[*Route]*row), router: newRouter(false), sockets: newRouter(true),
 		idPrefix: randomHex(rand.Read, 4) + "-", versionHeader: []string{version.Version}, stopping: make(chan struct{}),
@@ -155,7 +156,11 @@ func New(cfg Config) (*Server, error) {
 	gin.SetMode(gin.ReleaseMode)
 	s.engine = gin.New()
 	s.engine.RedirectTrailingSlash = false
-	if err := s.engine.SetTrustedProxies(cfg.TrustedProxies); err != nil {
+	var proxies []string
+	for _, p := range cfg.TrustedProxies {
+		proxies = append(proxies, p.String())
+	}
+	if err := s.engine.SetTrustedProxies(proxies); err != nil {
 		return nil, fmt.Errorf("trusted proxies: %w", err)
 	}
 	s.engine.NoRoute(s.chain()...)
@@ -210,18 +215,26 @@ func (s *Server) Stop() { s.stopOnce.Do(func() { close(s.stopping) }) }
 type observer struct {
 	route   string
 	metrics metrics.HTTP
-	seen    *sync.Map // method+outcome → prometheus.Counter
-	took    func() prometheus.Observer
+	// usual counts GET and success, which most calls are; seen the others.
+	usual func() prometheus.Counter
+	seen  *sync.Map // observed → prometheus.Counter
+	took  func() prometheus.Observer
 }
 
 func newObserver(m metrics.HTTP, route string) observer {
 	return observer{route: route, metrics: m, seen: new(sync.Map),
-		took: sync.OnceValue(func() prometheus.Observer { return m.Duration.WithLabelValues(route) })}
+		usual: sync.OnceValue(func() prometheus.Counter { return m.Requests.WithLabelValues(route, http.MethodGet, statusSuccess) }),
+		took:  sync.OnceValue(func() prometheus.Observer { return m.Duration.WithLabelValues(route) })}
 }
 
 type observed struct{ method, outcome string }
 
-func (o observer) done(method, outcome string, d time.Duration) {
+func (o *observer) done(method, outcome string, d time.Duration) {
+	o.took().Observe(d.Seconds())
+	if method == http.MethodGet && outcome == statusSuccess {
+		o.usual().Inc()
+		return
+	}
 	if outcome == "" {
 		outcome = "aborted"
 	}
@@ -231,5 +244,4 @@ func (o observer) done(method, outcome string, d time.Duration) {
 		c, _ = o.seen.LoadOrStore(key, o.metrics.Requests.WithLabelValues(o.route, method, outcome))
 	}
 	c.(prometheus.Counter).Inc()
-	o.took().Observe(d.Seconds())
 }

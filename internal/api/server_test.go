@@ -18,6 +18,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func TestVersionAndHeaders(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"Content-Type": "application/json; charset=utf-8", "Access-Control-Allow-Origin": "*", "X-Fluxosd-Version": version.Version,
-		"X-Content-Type-Options": "nosniff", "Cache-Control": "max-age=30",
+		"Cache-Control": "max-age=30",
 	} {
 		if got := a.header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -71,6 +72,16 @@ func TestVersionAndHeaders(t *testing.T) {
 	}
 	if b := w.request("HEAD", "/flux/version", ""); b.code != http.StatusOK || len(b.raw) != 0 || b.header.Get("Content-Length") != fmt.Sprint(len(a.raw)) {
 		t.Errorf("HEAD: %d %q %v", b.code, b.raw, b.header)
+	}
+}
+
+func TestPagesMayLoadNothingFromElsewhere(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, path := range []string{"/docs", "/docs/app.js", "/openapi.json"} {
+		a := w.request("GET", path, "")
+		if a.code != 200 || a.header.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(a.header.Get("Content-Security-Policy"), "default-src 'self'") {
+			t.Errorf("%s: %d %v", path, a.code, a.header)
+		}
 	}
 }
 
@@ -354,9 +365,19 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
+// A call that stores something or verifies a signature costs more.
+func TestDearCallsCostMore(t *testing.T) {
+	w := newWorld(t, func(ac *Config, _ *permissions.Config) { ac.Limits = Limits{PerSecond: 0.01, Burst: 30} })
+	for i, want := range []int{200, 200, 200, 429} {
+		if a := w.request("POST", "/id/providesign", "{}"); a.code != want {
+			t.Errorf("call %d: %d, want %d", i+1, a.code, want)
+		}
+	}
+}
+
 func TestLimitsCountNetworksAndIdentities(t *testing.T) {
 	l := newLimiters(Limits{PerSecond: 0.01, Burst: 2}, time.Now)
-	allow := func(a string) bool { _, ok := l.allow(netip.MustParseAddr(a)); return ok }
+	allow := func(a string) bool { _, ok := l.allow(netip.MustParseAddr(a), 1); return ok }
 	for i, want := range []bool{true, true, false} {
 		if got := allow(fmt.Sprintf("2001:db8::%d", i+1)); got != want {
 			t.Errorf("address %d of one /64: %v, want %v", i, got, want)
@@ -374,7 +395,7 @@ func TestLimitsCountNetworksAndIdentities(t *testing.T) {
 
 // A proxy's headers count only when the operator named the proxy.
 func TestForwardedAddressesAreBelievedOfTrustedProxiesOnly(t *testing.T) {
-	seen := func(trusted []string) string {
+	seen := func(trusted []netip.Prefix) string {
 		w := newWorld(t, func(ac *Config, _ *permissions.Config) { ac.TrustedProxies = trusted })
 		w.handle("/flux/ip", func(_ context.Context, r *Request) (any, error) { return r.Remote.String(), nil })
 		var s string
@@ -384,7 +405,7 @@ func TestForwardedAddressesAreBelievedOfTrustedProxiesOnly(t *testing.T) {
 	if got := seen(nil); got != "127.0.0.1" {
 		t.Errorf("without trusted proxies the caller is %s", got)
 	}
-	if got := seen([]string{"127.0.0.0/8"}); got != "198.51.100.7" {
+	if got := seen([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}); got != "198.51.100.7" {
 		t.Errorf("behind a trusted proxy the caller is %s", got)
 	}
 }
@@ -513,7 +534,7 @@ func TestConnectionLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer inner.Close()
-	limit := newConnLimit(2, w.server.metrics.Connections)
+	limit := newConnLimit(2, 2, w.server.metrics.Connections, func(netip.Addr) bool { return false })
 	ln := limit.wrap(inner)
 	var accepted atomic.Int32
 	conns := make(chan net.Conn, 8)
@@ -550,6 +571,59 @@ func TestConnectionLimit(t *testing.T) {
 	<-done
 	if accepted.Load() != 3 {
 		t.Errorf("accepted %d", accepted.Load())
+	}
+}
+
+// One address can't take all connections; the one too many is closed at once.
+func TestConnectionLimitOfOneAddress(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, exempt := range []bool{false, true} {
+		inner, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit := newConnLimit(10, 2, w.server.metrics.Connections, func(netip.Addr) bool { return exempt })
+		ln := limit.wrap(inner)
+		accepted := make(chan net.Conn, 10)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				accepted <- c
+			}
+		}()
+		var clients []net.Conn
+		for range 4 {
+			c, err := net.Dial("tcp", inner.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			clients = append(clients, c)
+		}
+		clients[3].SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		_, err = clients[3].Read(make([]byte, 1))
+		if closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET); closed == exempt {
+			t.Errorf("exempt=%v: the fourth connection: %v", exempt, err)
+		}
+		(<-accepted).Close() // makes room for one more
+		c, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, c)
+		for range 2 {
+			<-accepted
+		}
+		limit.stop()
+		inner.Close()
+		<-done
+		for _, c := range clients {
+			c.Close()
+		}
 	}
 }
 
@@ -671,8 +745,10 @@ func TestLostStore(t *testing.T) {
 			t.Errorf("%s: %s", path, a.raw)
 		}
 	}
-	if a := w.request("GET", "/id/loggedsessions", "", headers...); a.code != http.StatusUnauthorized {
-		t.Errorf("without a store nobody is let in: %d %s", a.code, a.raw)
+	for _, path := range []string{"/id/loggedsessions", "/id/logoutcurrentsession", "/apps/applog/" + ownedApp} {
+		if a := w.request("GET", path, "", headers...); a.Status != "error" || a.message() != "The node's database can't be reached. Please try again." {
+			t.Errorf("%s without a store: %d %s", path, a.code, a.raw)
+		}
 	}
 	texts, code := frames(t, w.dial("/ws/id/"+strings.Repeat("1", 56)))
 	if code != 4011 || !strings.Contains(texts[0], "database") {
@@ -688,7 +764,7 @@ func TestLostStore(t *testing.T) {
 }
 
 func TestTooManySockets(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newWorld(t, func(ac *Config, _ *permissions.Config) { ac.Limits = Limits{PerSecond: 1e6, Burst: 1e6} })
 	p := w.phrase()
 	for range maxSocketsPerAddress {
 		w.dial("/ws/id/" + p)

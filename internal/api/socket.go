@@ -64,11 +64,12 @@ type socketCounter struct {
 	peers map[netip.Addr]int
 }
 
-// enter takes a place, or answers false when there is none.
-func (k *socketCounter) enter(a netip.Addr) bool {
+// enter takes a place, or answers false when there is none. Addresses that are
+// exempt from limits, such as a proxy on this machine, share the places of all.
+func (k *socketCounter) enter(a netip.Addr, exempt bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.all >= maxSockets || k.peers[a] >= maxSocketsPerAddress {
+	if k.all >= maxSockets || (!exempt && k.peers[a] >= maxSocketsPerAddress) {
 		return false
 	}
 	if k.peers == nil {
@@ -146,7 +147,7 @@ func escapeFrame(s string) string { return strings.ReplaceAll(url.QueryEscape(s)
 
 // attach upgrades the connection and runs the row's handler.
 func (s *Server) attach(c *gin.Context, cl *call, req *Request) {
-	if !s.open.enter(cl.remote) {
+	if !s.open.enter(cl.remote, s.limits.exempt(cl.remote)) {
 		s.fail(c, cl, &fault.Error{Kind: fault.TooMany, Code: 429, Name: "TooManyRequests", Msg: "Too many open sockets"})
 		return
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 // check applies the rules between keys and those that look at files. It leaves
@@ -207,7 +209,7 @@ func (c *Config) exposedFile(file string) string {
 	var found []string
 	for _, k := range keys {
 		fromFile := strings.HasSuffix(c.sources[k.path], " of "+file)
-		if k.secret && fromFile && strings.Contains(k.bind(c).show(), mask) {
+		if k.secret && fromFile && strings.Contains(k.bind(c).show(), secret.Mask) {
 			found = append(found, k.path)
 		}
 	}

@@ -20,6 +20,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 // Config is the effective configuration of a node. Every field is the key of
@@ -48,12 +50,12 @@ type Node struct {
 	Testnet             bool
 	DataDir             string // absolute
 	Development         bool
-	Kadena              string     // kadena:<account>?chainid=<0…20> or ""
-	RouterIP            netip.Addr // IPv4 or the zero Addr
-	PGPPublicKey        string     // ASCII armoured or ""
-	PGPPrivateKey       Secret     // ASCII armoured or empty
-	BlockedPorts        []int      // ports that applications may not use
-	BlockedRepositories []string   // image name prefixes that are not run
+	Kadena              string      // kadena:<account>?chainid=<0…20> or ""
+	RouterIP            netip.Addr  // IPv4 or the zero Addr
+	PGPPublicKey        string      // ASCII armoured or ""
+	PGPPrivateKey       secret.Text // ASCII armoured or empty
+	BlockedPorts        []int       // ports that applications may not use
+	BlockedRepositories []string    // image name prefixes that are not run
 }
 
 // API says where and how the HTTP API is served.
@@ -97,7 +99,7 @@ type Store struct {
 type Daemon struct {
 	URL         string // http(s)://host:port, without user information
 	User        string
-	Password    Secret
+	Password    secret.Text
 	Conf        string // path of flux.conf; "" means that it is looked for
 	Unit        string // systemd service that runs the daemon
 	Timeout     time.Duration
@@ -108,7 +110,7 @@ type Daemon struct {
 type Benchmark struct {
 	URL      string // "" means none: the node measures itself
 	User     string
-	Password Secret
+	Password secret.Text
 }
 
 // Docker says where the container engine listens.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 // keySpec is a row of the table of keys: everything that is to be known of one.
@@ -230,7 +232,7 @@ func texts(p *string, parse func(string) (string, error)) binding {
 // user is a name that may look like a number.
 func user(p *string) binding { return scalar(p, parseUser, quote, kindText, kindNumber) }
 
-func secrets(p *Secret, check func(string) (string, error), also ...kind) binding {
+func secrets(p *secret.Text, check func(string) (string, error), also ...kind) binding {
 	return scalar(p, parseSecret(check), quoted, append(also, kindText)...)
 }
 

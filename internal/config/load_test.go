@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 const ownerID = "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2"
@@ -345,7 +347,7 @@ func FuzzLoadFile(f *testing.F) {
 		again := loader{cfg: &Config{sources: map[string]string{}}}
 		again.bind()
 		masked := l.cfg.YAML()
-		if strings.Contains(masked, mask) {
+		if strings.Contains(masked, secret.Mask) {
 			return
 		}
 		again.yaml([]byte(masked), "printed")

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 // The parsers of single values. Their errors say what is allowed and never
@@ -155,7 +157,7 @@ func parseDockerHost(text string) (string, error) {
 }
 
 func parseStoreURI(text string) (URI, error) {
-	if strings.Contains(text, mask) {
+	if strings.Contains(text, secret.Mask) {
 		return URI{}, errMasked
 	}
 	if path, ok := strings.CutPrefix(text, "sqlite:"); ok {
@@ -193,15 +195,15 @@ func parseArmour(kind string) func(string) (string, error) {
 }
 
 // errMasked refuses what was copied from a printed configuration.
-var errMasked = errors.New("is the " + mask + " that stands for a secret where one is printed: want the secret itself")
+var errMasked = errors.New("is the " + secret.Mask + " that stands for a secret where one is printed: want the secret itself")
 
-func parseSecret(check func(string) (string, error)) func(string) (Secret, error) {
-	return func(text string) (Secret, error) {
-		if text == mask {
-			return Secret{}, errMasked
+func parseSecret(check func(string) (string, error)) func(string) (secret.Text, error) {
+	return func(text string) (secret.Text, error) {
+		if text == secret.Mask {
+			return secret.Text{}, errMasked
 		}
 		t, err := check(text)
-		return NewSecret(t), err
+		return secret.New(t), err
 	}
 }
 

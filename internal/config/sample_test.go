@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 const shippedSample = "../../deploy/config.yaml"
@@ -128,7 +130,7 @@ func TestFileLeavesOutWhatIsRefused(t *testing.T) {
 func TestAnyTextSurvivesTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	rapid.Check(t, func(t *rapid.T) {
-		password := rapid.String().Filter(func(s string) bool { return s != mask }).Draw(t, "password")
+		password := rapid.String().Filter(func(s string) bool { return s != secret.Mask }).Draw(t, "password")
 		out, problems := File("", []Setting{{Key: "daemon.user", Value: "u"}, {Key: "daemon.password", Value: password}})
 		if len(problems) > 0 {
 			t.Fatal(problems)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 func TestValues(t *testing.T) {
@@ -24,7 +26,7 @@ func TestValues(t *testing.T) {
 		"node.kadena":               {good: []string{"", "kadena:k:ab?chainid=0", "kadena:x?chainid=20"}, bad: []string{"k:ab", "kadena:x?chainid=21", "kadena:?chainid=1", "kadena:x?chainid=01"}},
 		"node.router_ip":            {good: []string{"", "192.168.1.1"}, bad: []string{"::1", "router"}},
 		"node.pgp_public_key":       {good: []string{"", armour("PUBLIC")}, bad: []string{"xyz", armour("PRIVATE")}},
-		"node.pgp_private_key":      {good: []string{"", armour("PRIVATE")}, bad: []string{"xyz", armour("PUBLIC"), mask}},
+		"node.pgp_private_key":      {good: []string{"", armour("PRIVATE")}, bad: []string{"xyz", armour("PUBLIC"), secret.Mask}},
 		"node.blocked_ports":        {good: []string{"", "1,65535"}, bad: []string{"0", "65536", "1-5", "x"}},
 		"node.blocked_repositories": {good: []string{"", "a/b,c"}, bad: []string{"a b", strings.Repeat("x", 256)}},
 		"api.listen":                {good: []string{":16127", "0.0.0.0:1", "[::]:65535", "127.0.0.1:0"}, bad: []string{"", "16127", ":", ":x", ":65536", "host:1", "::1:1", ":-1"}},
@@ -47,7 +49,7 @@ func TestValues(t *testing.T) {
 		"daemon.url": {good: []string{"http://127.0.0.1:16124", "https://node.example:1/", "http://[::1]:5"},
 			bad: []string{"", "127.0.0.1:16124", "ftp://x", "http://", "http://u:p@x", "http://x:0", "http://x:99999", "http://x?y", "http://x#y"}},
 		"daemon.user":                          {good: []string{"", "x"}, bad: []string{"a:b"}},
-		"daemon.password":                      {good: []string{""}, bad: []string{mask}},
+		"daemon.password":                      {good: []string{""}, bad: []string{secret.Mask}},
 		"daemon.conf":                          {good: []string{"", "/x"}, bad: []string{"flux.conf", "/x\x00"}},
 		"daemon.unit":                          {good: []string{"fluxd.service", "flux@1.service"}, bad: []string{"", "fluxd", "-x.service", "a/b.service", "a b.service", "x.socket"}},
 		"daemon.timeout":                       {good: []string{"1s", "5m"}, bad: []string{"999ms", "5m1s", "40"}},

@@ -1,9 +1,7 @@
 package daemonrpc
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,10 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
+	"github.com/fluxosd/fluxosd/internal/testproc"
 )
 
 // btcdModule pins the btcd that is built, relative to this package.
@@ -24,55 +24,11 @@ const btcdModule = "../../test/btcd"
 // OP_TRUE: whoever shows the script may spend, so tests need no keys.
 const minerAddress = "2ND8PB9RrfCaAcjfjP1Y6nAgFd9zWHYX4DN"
 
-// btcdBinary gives the path of btcd. It is built when this machine has none of
-// the pinned version.
-func btcdBinary(t *testing.T) string {
-	t.Helper()
-	hash := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum"} {
-		data, err := os.ReadFile(filepath.Join(btcdModule, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		hash.Write(data)
-	}
-	io.WriteString(hash, runtime.Version())
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	dir := filepath.Join(cache, "fluxosd-test")
-	binary := filepath.Join(dir, "btcd-"+hex.EncodeToString(hash.Sum(nil)[:8]))
-	if _, err := os.Stat(binary); err == nil {
-		return binary
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	building, err := os.MkdirTemp(dir, "build-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(building)
-	built := filepath.Join(building, "btcd")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", built, "github.com/btcsuite/btcd")
-	cmd.Dir = btcdModule
-	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build btcd: %v\n%s", err, out)
-	}
-	if err := os.Rename(built, binary); err != nil { // another test process may have done the same; either file is good
-		t.Fatal(err)
-	}
-	return binary
-}
-
 // btcd is a regtest daemon in a process of its own.
 type btcd struct {
 	binary, conf string
 	addr         string // of its RPC
-	cmd          *exec.Cmd
-	output       *bytes.Buffer
+	process      *testproc.Process
 }
 
 const (
@@ -82,8 +38,12 @@ const (
 
 func startBtcd(t *testing.T) *btcd {
 	t.Helper()
+	binary, err := testproc.Build(t.Context(), btcdModule, "github.com/btcsuite/btcd", "btcd")
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	d := &btcd{binary: btcdBinary(t), conf: filepath.Join(dir, "btcd.conf"), addr: freeAddress(t)}
+	d := &btcd{binary: binary, conf: filepath.Join(dir, "btcd.conf"), addr: freeAddress(t)}
 	conf := fmt.Sprintf(`[Application Options]
 rpcuser=%s
 rpcpass=%s
@@ -106,54 +66,39 @@ logdir=%s
 // freeAddress gives a loopback address where nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := testproc.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // start runs the process and returns when it takes calls.
 func (d *btcd) start(t *testing.T) {
 	t.Helper()
-	d.output = &bytes.Buffer{}
-	d.cmd = exec.Command(d.binary, "-C", d.conf, "--regtest", "--miningaddr="+minerAddress)
-	d.cmd.Stdout, d.cmd.Stderr = d.output, d.output
-	if err := d.cmd.Start(); err != nil {
+	process, err := testproc.Start(exec.Command(d.binary, "-C", d.conf, "--regtest", "--miningaddr="+minerAddress))
+	if err != nil {
 		t.Fatal(err)
 	}
+	d.process = process
 	c := newClient(t, d.config())
-	deadline := time.Now().Add(30 * time.Second)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for range tick.C {
-		_, err := c.Call(t.Context(), "getblockcount", nil)
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			d.kill()
-			t.Fatalf("btcd does not answer: %v\n%s", err, d.output)
-		}
+	err = process.Await(t.Context(), 30*time.Second, func(ctx context.Context) error {
+		_, err := c.Call(ctx, "getblockcount", nil)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
 // kill ends the process without warning and waits for it.
-func (d *btcd) kill() {
-	if d.cmd == nil {
-		return
-	}
-	d.cmd.Process.Kill()
-	d.cmd.Wait() // reports the kill, which is wanted
-	d.cmd = nil
-}
+func (d *btcd) kill() { d.process.Stop(os.Kill) }
 
 // config reaches the daemon, with "generate" as a further method.
 func (d *btcd) config() Config {
 	methods := ChainMethods()
 	methods["generate"] = ShareNothing
-	return Config{URL: "http://" + d.addr, User: btcdUser, Password: btcdPassword, Methods: methods, Timeout: 20 * time.Second}
+	return Config{URL: "http://" + d.addr, User: btcdUser, Password: secret.New(btcdPassword), Methods: methods, Timeout: 20 * time.Second}
 }
 
 // mine adds blocks and returns their hashes.

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 // call makes a call that must succeed and decodes its result.
@@ -67,7 +69,7 @@ func TestAgainstBtcd(t *testing.T) {
 	t.Run("many callers", func(t *testing.T) { btcdConcurrency(t, d, hashes) })
 	t.Run("wrong password", func(t *testing.T) {
 		cfg := d.config()
-		cfg.Password = "wrong"
+		cfg.Password = secret.New("wrong")
 		_, err := newClient(t, cfg).Call(t.Context(), "getinfo", nil)
 		code, _, message := Envelope(err)
 		if code != 500 || message != "401 Unauthorized." || Classify(err) != StateUnauthorised {
@@ -222,7 +224,7 @@ func TestBtcdDiesAndComesBack(t *testing.T) {
 	cfg.URL = "http://" + r.listener.Addr().String()
 	c := newClient(t, cfg)
 	// Stopped, the daemon takes the request and does not answer. Then it dies.
-	if err := d.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := d.process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)

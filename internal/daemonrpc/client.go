@@ -17,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 const (
@@ -37,7 +39,7 @@ const (
 type Config struct {
 	URL      string // for example http://127.0.0.1:16124
 	User     string
-	Password Secret
+	Password secret.Text
 
 	// Methods lists the methods that may be called and how far their replies
 	// are shared; nil means ChainMethods().
@@ -104,7 +106,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		url: cfg.URL, addr: addr,
-		sign:    func(r *http.Request) { r.SetBasicAuth(cfg.User, string(cfg.Password)) },
+		sign:    func(r *http.Request) { r.SetBasicAuth(cfg.User, cfg.Password.Reveal()) },
 		methods: maps.Clone(cfg.Methods), timeout: cfg.Timeout, maxReply: cfg.MaxReply,
 		log: cfg.Logger, observe: cfg.Observe, cached: cfg.ObserveCached, now: cfg.Now,
 	}

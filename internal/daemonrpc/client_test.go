@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 // fake is a daemon with faults. It answers each call with handle and counts calls.
@@ -71,7 +73,7 @@ func TestCallSendsOneRequest(t *testing.T) {
 		got = sent{r.Method, r.URL.Path, r.Header.Get("Content-Type"), user, password, r.Header.Get("Idempotency-Key"), call.Version, call.Method, string(call.Params)}
 		answer(w, call, `{"z":1.10, "a":[0.00000001]}`)
 	})
-	c := newClient(t, Config{URL: f.URL, User: "u", Password: "p:w"})
+	c := newClient(t, Config{URL: f.URL, User: "u", Password: secret.New("p:w")})
 	result, err := c.Call(t.Context(), "getblock", []any{"aa", json.Number("2"), nil, json.RawMessage(`{"b":1.10,"a":2}`)})
 	if err != nil {
 		t.Fatal(err)
@@ -146,12 +148,14 @@ func TestFaultsOfTheDaemon(t *testing.T) {
 		{"text", func(w http.ResponseWriter, _ *http.Request, _ fakeCall) {
 			http.Error(w, "Work queue depth exceeded", 500)
 		}, 500, "Work queue depth exceeded", StateGarbage},
-		{"long text", func(w http.ResponseWriter, _ *http.Request, _ fakeCall) { http.Error(w, huge, 503) },
-			500, huge[:maxErrorText], StateGarbage},
+		{"long text", func(w http.ResponseWriter, _ *http.Request, _ fakeCall) {
+			http.Error(w, huge, http.StatusServiceUnavailable)
+		}, 500, huge[:maxErrorText], StateGarbage},
 		{"text that is not UTF-8", func(w http.ResponseWriter, _ *http.Request, _ fakeCall) { http.Error(w, "a\xffb", 500) },
 			500, "a\uFFFDb", StateGarbage},
-		{"JSON that is no reply", func(w http.ResponseWriter, _ *http.Request, _ fakeCall) { http.Error(w, `{"detail":"x"}`, 502) },
-			500, "Request failed with status code 502", StateGarbage},
+		{"JSON that is no reply", func(w http.ResponseWriter, _ *http.Request, _ fakeCall) {
+			http.Error(w, `{"detail":"x"}`, http.StatusBadGateway)
+		}, 500, "Request failed with status code 502", StateGarbage},
 		{"result with an error status", func(w http.ResponseWriter, _ *http.Request, call fakeCall) { w.WriteHeader(500); answer(w, call, "1") },
 			500, "Request failed with status code 500", StateGarbage},
 		{"garbage", func(w http.ResponseWriter, _ *http.Request, _ fakeCall) { io.WriteString(w, "hello") },
@@ -361,7 +365,7 @@ func TestErrorsAreNotKept(t *testing.T) {
 	var n atomic.Int64
 	f := newFake(t, func(w http.ResponseWriter, _ *http.Request, call fakeCall) {
 		if n.Add(1) == 1 {
-			http.Error(w, "busy", 503)
+			http.Error(w, "busy", http.StatusServiceUnavailable)
 			return
 		}
 		answer(w, call, "2")
@@ -506,7 +510,7 @@ func TestCloseEndsCallsInFlight(t *testing.T) {
 func TestObserverSeesRequestsOnly(t *testing.T) {
 	f := newFake(t, func(w http.ResponseWriter, _ *http.Request, call fakeCall) {
 		if call.Method == "getbalance" {
-			http.Error(w, "", 401)
+			http.Error(w, "", http.StatusUnauthorized)
 			return
 		}
 		answer(w, call, "1")

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 const (
@@ -25,21 +27,21 @@ const (
 // Conf is what the chain daemon's configuration file says about how to reach
 // the daemon and about the node it runs.
 type Conf struct {
-	User     string // rpcuser, or the daemon's default
-	Password Secret // rpcpassword, or the daemon's default
-	Host     string // where the daemon listens for RPC, as seen from this machine
-	Port     int    // rpcport, or the network's default
+	User     string      // rpcuser, or the daemon's default
+	Password secret.Text // rpcpassword, or the daemon's default
+	Host     string      // where the daemon listens for RPC, as seen from this machine
+	Port     int         // rpcport, or the network's default
 	Testnet  bool
 	DataDir  string // datadir; empty means the daemon's default
 
-	Node         bool   // zelnode=1 or fluxnode=1: the daemon runs a node
-	NodeKey      Secret // zelnodeprivkey: the node's private key (WIF)
-	NodeOutpoint string // zelnodeoutpoint: transaction of the collateral
-	NodeIndex    int    // zelnodeindex: output of the collateral; -1 when not given
+	Node         bool        // zelnode=1 or fluxnode=1: the daemon runs a node
+	NodeKey      secret.Text // zelnodeprivkey: the node's private key (WIF)
+	NodeOutpoint string      // zelnodeoutpoint: transaction of the collateral
+	NodeIndex    int         // zelnodeindex: output of the collateral; -1 when not given
 
 	// Values holds every key with its values in the order of the file, known or
 	// not. Keys in a section are "section.key". Values may be secret.
-	Values map[string][]Secret
+	Values map[string][]secret.Text
 }
 
 // URL is the daemon's RPC address, for Config.URL.
@@ -68,7 +70,7 @@ func ParseConf(r io.Reader) (Conf, error) {
 		return Conf{}, err
 	}
 	c := Conf{
-		User: defaultUser, Password: defaultPassword, NodeIndex: -1,
+		User: defaultUser, Password: secret.New(defaultPassword), NodeIndex: -1,
 		Testnet: confBool(values, "testnet"),
 		Node:    confBool(values, "zelnode") || confBool(values, "fluxnode"),
 		Values:  values,
@@ -77,11 +79,11 @@ func ParseConf(r io.Reader) (Conf, error) {
 		c.User = user
 	}
 	if password, ok := confFirst(values, "rpcpassword"); ok {
-		c.Password = Secret(password)
+		c.Password = secret.New(password)
 	}
 	c.DataDir, _ = confFirst(values, "datadir")
 	key, _ := confFirst(values, "zelnodeprivkey", "fluxnodeprivkey")
-	c.NodeKey = Secret(key)
+	c.NodeKey = secret.New(key)
 	c.NodeOutpoint, _ = confFirst(values, "zelnodeoutpoint", "fluxnodeoutpoint")
 
 	var errs []error
@@ -114,8 +116,8 @@ func ParseConf(r io.Reader) (Conf, error) {
 }
 
 // parseLines reads the keys of a file.
-func parseLines(r io.Reader) (map[string][]Secret, error) {
-	values := make(map[string][]Secret)
+func parseLines(r io.Reader) (map[string][]secret.Text, error) {
+	values := make(map[string][]secret.Text)
 	section := ""
 	limited := &io.LimitedReader{R: r, N: maxConfBytes + 1}
 	lines := bufio.NewScanner(limited)
@@ -138,7 +140,7 @@ func parseLines(r io.Reader) (map[string][]Secret, error) {
 		if !ok || key == "" || strings.ContainsRune(line, 0) {
 			return nil, fmt.Errorf("daemon configuration: line %d: want key=value, [section] or # comment", number)
 		}
-		values[section+key] = append(values[section+key], Secret(strings.TrimSpace(value)))
+		values[section+key] = append(values[section+key], secret.New(strings.TrimSpace(value)))
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("daemon configuration: %w", err)
@@ -150,10 +152,10 @@ func parseLines(r io.Reader) (map[string][]Secret, error) {
 }
 
 // confFirst gives the first value of the first of these keys that is there.
-func confFirst(values map[string][]Secret, keys ...string) (string, bool) {
+func confFirst(values map[string][]secret.Text, keys ...string) (string, bool) {
 	for _, key := range keys {
 		if list := values[key]; len(list) > 0 {
-			return string(list[0]), true
+			return list[0].Reveal(), true
 		}
 	}
 	return "", false
@@ -161,7 +163,7 @@ func confFirst(values map[string][]Secret, keys ...string) (string, bool) {
 
 // confBool reads a switch as the daemon does: a key without value is on, else
 // every number but 0 is.
-func confBool(values map[string][]Secret, key string) bool {
+func confBool(values map[string][]secret.Text, key string) bool {
 	text, ok := confFirst(values, key)
 	if !ok {
 		return false
@@ -181,7 +183,7 @@ func parsePort(text string) (int, error) {
 // confHost finds where the daemon listens: at rpcconnect, else at the address
 // of rpcbind, which may carry a port of its own, else on loopback. The daemon
 // listens elsewhere than on loopback only when rpcallowip is given, too.
-func confHost(values map[string][]Secret, port int) (string, int, error) {
+func confHost(values map[string][]secret.Text, port int) (string, int, error) {
 	const loopback = "127.0.0.1"
 	if host, ok := confFirst(values, "rpcconnect"); ok && host != "" {
 		return strings.Trim(host, "[]"), port, nil

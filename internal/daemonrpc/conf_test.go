@@ -7,10 +7,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 func TestParseConf(t *testing.T) {
-	defaults := Conf{User: "rpcuser", Password: "rpcpassword", Host: "127.0.0.1", Port: 16124, NodeIndex: -1}
+	defaults := Conf{User: "rpcuser", Password: secret.New("rpcpassword"), Host: "127.0.0.1", Port: 16124, NodeIndex: -1}
 	with := func(change func(*Conf)) Conf {
 		c := defaults
 		change(&c)
@@ -23,16 +25,16 @@ func TestParseConf(t *testing.T) {
 	}{
 		{"empty", "", defaults, "http://127.0.0.1:16124"},
 		{"node", "rpcuser=u\nrpcpassword=p=w\nserver=1\ndaemon=1\ntxindex=1\nrpcport=17000\nzelnode=1\nzelnodeprivkey=5Kabc\nzelnodeoutpoint=aa\nzelnodeindex=1\ndatadir=/data\naddnode=a\naddnode=b\n", with(func(c *Conf) {
-			c.User, c.Password, c.Port, c.Node, c.NodeKey, c.NodeOutpoint, c.NodeIndex, c.DataDir = "u", "p=w", 17000, true, "5Kabc", "aa", 1, "/data"
+			c.User, c.Password, c.Port, c.Node, c.NodeKey, c.NodeOutpoint, c.NodeIndex, c.DataDir = "u", secret.New("p=w"), 17000, true, secret.New("5Kabc"), "aa", 1, "/data"
 		}), "http://127.0.0.1:17000"},
 		{"new names", "fluxnode=1\nfluxnodeprivkey=L1\nfluxnodeoutpoint=bb\nfluxnodeindex=0\n", with(func(c *Conf) {
-			c.Node, c.NodeKey, c.NodeOutpoint, c.NodeIndex = true, "L1", "bb", 0
+			c.Node, c.NodeKey, c.NodeOutpoint, c.NodeIndex = true, secret.New("L1"), "bb", 0
 		}), "http://127.0.0.1:16124"},
 		{"testnet", "testnet=1\n", with(func(c *Conf) { c.Testnet, c.Port = true, 26124 }), "http://127.0.0.1:26124"},
 		{"testnet off", "testnet=0\n", defaults, "http://127.0.0.1:16124"},
 		{"testnet without value", "testnet=\n", with(func(c *Conf) { c.Testnet, c.Port = true, 26124 }), "http://127.0.0.1:26124"},
 		{"testnet in words is off", "testnet=yes\n", defaults, "http://127.0.0.1:16124"},
-		{"comments, spaces, CRLF, byte order mark", "\uFEFF# flux\r\n  rpcuser = u  # name\r\n\r\n\trpcpassword=p#w\r\n", with(func(c *Conf) { c.User, c.Password = "u", "p" }), "http://127.0.0.1:16124"},
+		{"comments, spaces, CRLF, byte order mark", "\uFEFF# flux\r\n  rpcuser = u  # name\r\n\r\n\trpcpassword=p#w\r\n", with(func(c *Conf) { c.User, c.Password = "u", secret.New("p") }), "http://127.0.0.1:16124"},
 		{"first value counts", "rpcuser=a\nrpcuser=b\n", with(func(c *Conf) { c.User = "a" }), "http://127.0.0.1:16124"},
 		{"sections are not read", "[test]\nrpcuser=a\nrpcport=1\n", defaults, "http://127.0.0.1:16124"},
 		{"connect", "rpcconnect=10.0.0.5\nrpcport=17\n", with(func(c *Conf) { c.Host, c.Port = "10.0.0.5", 17 }), "http://10.0.0.5:17"},
@@ -49,8 +51,7 @@ func TestParseConf(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			same := cmp.Comparer(func(a, b Secret) bool { return a == b })
-			if diff := cmp.Diff(tt.want, got, same, cmpopts.IgnoreFields(Conf{}, "Values")); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreFields(Conf{}, "Values")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if url := got.URL(); url != tt.url {
@@ -65,9 +66,8 @@ func TestParseConfKeepsEveryValue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string][]Secret{"addnode": {"a", "b"}, "zelnode": {"1"}, "test.addnode": {"c"}, "test.empty": {""}}
-	same := cmp.Comparer(func(a, b Secret) bool { return a == b })
-	if diff := cmp.Diff(want, got.Values, same); diff != "" {
+	want := map[string][]secret.Text{"addnode": {secret.New("a"), secret.New("b")}, "zelnode": {secret.New("1")}, "test.addnode": {secret.New("c")}, "test.empty": {{}}}
+	if diff := cmp.Diff(want, got.Values); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
 func TestEnvelopeAndState(t *testing.T) {
@@ -84,7 +86,7 @@ func TestSecretsNeverPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{URL: "http://127.0.0.1:1", Password: "hunter2"}
+	cfg := Config{URL: "http://127.0.0.1:1", Password: secret.New("hunter2")}
 	client := newClient(t, cfg)
 	var log strings.Builder
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "password", cfg.Password, "conf", conf)
@@ -95,7 +97,7 @@ func TestSecretsNeverPrint(t *testing.T) {
 	}
 	printed := log.String() + string(js) + fmt.Sprintf("%v %+v %#v %s %q %x %d", conf, conf, conf, conf.Password, conf.NodeKey, conf.NodeKey, conf.NodeKey) +
 		fmt.Sprintf("%+v %#v %+v", cfg, cfg.Password, client)
-	if strings.Contains(printed, "hunter2") || strings.Contains(printed, "68756e74657232") || !strings.Contains(printed, masked) {
+	if strings.Contains(printed, "hunter2") || strings.Contains(printed, "68756e74657232") || !strings.Contains(printed, secret.Mask) {
 		t.Errorf("a secret shows, or its mask does not: %s", printed)
 	}
 }

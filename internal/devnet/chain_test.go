@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
+
+	"github.com/fluxosd/fluxosd/internal/testproc"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -192,6 +194,7 @@ func TestReorgLeavesTheOldBranchBehind(t *testing.T) {
 // TestLedgerEqualsReplay is the property that the indexes are what a fresh
 // reading of the blocks gives, whatever was done before.
 func TestLedgerEqualsReplay(t *testing.T) {
+	testproc.FewChecks(t, 20)
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := testConfig()
 		cfg.Height, cfg.Nodes, cfg.Seed = 8, 3, rapid.StringN(1, 4, -1).Draw(t, "seed")

@@ -90,8 +90,22 @@ func (c *Chain) deltasOf(list []indexed, from, to int64) []foundDelta {
 	return out
 }
 
+// deltasAsked are the changes that a query asks for: of its addresses, within
+// its window of heights.
+func (c *Chain) deltasAsked(p params) (addressQuery, []foundDelta, error) {
+	q, list, err := p.addresses()
+	if err != nil {
+		return q, nil, err
+	}
+	from, to, err := q.window()
+	if err != nil {
+		return q, nil, err
+	}
+	return q, c.deltasOf(list, from, to), nil
+}
+
 func (c *Chain) rpcAddressTxIDs(p params) (any, error) {
-	found, q, err := c.deltasAsked(p)
+	_, found, err := c.deltasAsked(p)
 	if err != nil {
 		return nil, err
 	}
@@ -122,16 +136,12 @@ func (c *Chain) rpcAddressBalance(p params) (any, error) {
 }
 
 func (c *Chain) rpcAddressDeltas(p params) (any, error) {
-	q, list, err := p.addresses()
-	if err != nil {
-		return nil, err
-	}
-	from, to, err := q.window()
+	q, found, err := c.deltasAsked(p)
 	if err != nil {
 		return nil, err
 	}
 	out := []object{}
-	for _, d := range c.deltasOf(list, from, to) {
+	for _, d := range found {
 		out = append(out, object{"satoshis": d.value, "txid": d.place.tx.id, "index": d.n, "blockindex": d.place.index,
 			"height": d.place.block.height, "address": d.address})
 	}
@@ -145,11 +155,11 @@ func (c *Chain) rpcAddressDeltas(p params) (any, error) {
 		}
 		return object{"hash": b.hash, "height": b.height}, nil
 	}
-	start, err := edge(from)
+	start, err := edge(q.Start)
 	if err != nil {
 		return nil, err
 	}
-	end, err := edge(to)
+	end, err := edge(q.End)
 	if err != nil {
 		return nil, err
 	}

@@ -211,7 +211,8 @@ func TestReadiness(t *testing.T) {
 }
 
 func TestLoginChecksRunInOrderUntilOneFails(t *testing.T) {
-	r := New(Config{})
+	now := time.Unix(1, 0)
+	r := New(Config{Now: func() time.Time { return now }})
 	var ran []string
 	broken := errors.New("broken")
 	fail := true
@@ -232,6 +233,14 @@ func TestLoginChecksRunInOrderUntilOneFails(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	fail = false
+	if err := r.CheckLogin(t.Context()); err != nil { // what passed isn't asked again at once
+		t.Errorf("got %v, want nil", err)
+	}
+	if diff := cmp.Diff([]string{"store", "docker", "docker", "state"}, ran); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	ran = []string{"store", "docker"}
+	now = now.Add(passedFor)
 	if err := r.CheckLogin(t.Context()); err != nil {
 		t.Errorf("got %v, want nil", err)
 	}

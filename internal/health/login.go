@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,10 +13,17 @@ import (
 // out. It must return when its context ends, and be safe for concurrent use.
 type LoginCheck func(ctx context.Context) error
 
+// passedFor is how long a check that passed isn't asked again: login phrases
+// may be wanted thousands of times a second.
+const passedFor = time.Second
+
 type loginCheck struct {
 	name    string
 	timeout time.Duration
+	late    error // the cause when timeout is over
 	run     LoginCheck
+	now     func() time.Time
+	passed  *atomic.Int64 // Unix time in ns of the last success
 }
 
 // LoginError is the failure of a login check.
@@ -46,13 +54,15 @@ func (r *Registry) AddLoginCheck(name string, timeout time.Duration, check Login
 	if slices.ContainsFunc(r.checks, func(c loginCheck) bool { return c.name == name }) {
 		return fmt.Errorf("add the login check %s: the name is taken", name)
 	}
-	r.checks = append(r.checks, loginCheck{name, timeout, check})
+	late := fmt.Errorf("no answer within %v: %w", timeout, context.DeadlineExceeded)
+	r.checks = append(r.checks, loginCheck{name, timeout, late, check, r.now, new(atomic.Int64)})
 	return nil
 }
 
 // CheckLogin runs the checks one after the other, in the order in which they
 // were added, and stops at the first failure, a *LoginError. A check that
-// answers nil has passed, even if it was late. When ctx has ended, the rest
+// answers nil has passed, even if it was late, and isn't asked again for a
+// second. When ctx has ended, the rest
 // isn't run and ctx's error is returned.
 func (r *Registry) CheckLogin(ctx context.Context) error {
 	r.mu.Lock()
@@ -70,12 +80,18 @@ func (r *Registry) CheckLogin(ctx context.Context) error {
 }
 
 func (c loginCheck) bounded(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout,
-		fmt.Errorf("no answer within %v: %w", c.timeout, context.DeadlineExceeded))
+	now := c.now().UnixNano()
+	if age := now - c.passed.Load(); age >= 0 && age < int64(passedFor) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, c.late)
 	defer cancel()
 	err := c.run(ctx)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return context.Cause(ctx)
+	}
+	if err == nil {
+		c.passed.Store(now)
 	}
 	return err
 }

@@ -10,6 +10,8 @@ package metrics
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -58,6 +60,17 @@ type RPC struct {
 type Store struct {
 	Operations *prometheus.CounterVec   // collection, operation, outcome
 	Duration   *prometheus.HistogramVec // operation
+
+	series *sync.Map // operation on a collection → *storeSeries, to spare the look-ups
+}
+
+// operation is what a store was asked for.
+type operation struct{ collection, name string }
+
+// storeSeries are the series of one operation.
+type storeSeries struct {
+	success prometheus.Counter
+	took    prometheus.Observer
 }
 
 // New returns a fresh set on its own registry, with build information and the
@@ -100,6 +113,7 @@ func New() *Metrics {
 		Store: Store{
 			Operations: counters("store", "operations_total", "Operations on the document store, by collection, operation and outcome.", "collection", "operation", "outcome"),
 			Duration:   prometheus.NewHistogramVec(histogram("store", "operation_duration_seconds", "Time of an operation on the document store, by operation."), []string{"operation"}),
+			series:     new(sync.Map),
 		},
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -129,14 +143,19 @@ func (m *Metrics) ObserveRPC(method string, d time.Duration, err error) {
 
 // ObserveStore counts one operation on the document store. Errors that are
 // part of an operation's normal answers are given as expected.
-func (m *Metrics) ObserveStore(collection, operation string, d time.Duration, err error, expected ...error) {
-	for _, e := range expected {
-		if errors.Is(err, e) {
-			err = nil
-		}
+func (m *Metrics) ObserveStore(collection, name string, d time.Duration, err error, expected ...error) {
+	op := operation{collection, name}
+	v, ok := m.Store.series.Load(op)
+	if !ok {
+		v, _ = m.Store.series.LoadOrStore(op, &storeSeries{m.Store.Operations.WithLabelValues(collection, name, outcome(nil)), m.Store.Duration.WithLabelValues(name)})
 	}
-	m.Store.Operations.WithLabelValues(collection, operation, outcome(err)).Inc()
-	m.Store.Duration.WithLabelValues(operation).Observe(d.Seconds())
+	series := v.(*storeSeries)
+	series.took.Observe(d.Seconds())
+	if err == nil || slices.ContainsFunc(expected, func(e error) bool { return errors.Is(err, e) }) {
+		series.success.Inc()
+		return
+	}
+	m.Store.Operations.WithLabelValues(collection, name, outcome(err)).Inc()
 }
 
 func outcome(err error) string {

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +16,9 @@ import (
 	"github.com/fluxosd/fluxosd/internal/daemonrpc"
 	"github.com/fluxosd/fluxosd/internal/version"
 )
+
+// defaultAPIPort is the API port of a node that names none.
+const defaultAPIPort = 16127
 
 // Caller calls a JSON-RPC daemon. *daemonrpc.Client is one.
 type Caller interface {
@@ -169,7 +174,7 @@ func (n *Node) address() string {
 	if n.cfg.APIPort == 0 || n.cfg.APIPort == defaultAPIPort {
 		return n.cfg.PublicIP
 	}
-	return joinPort(n.cfg.PublicIP, n.cfg.APIPort)
+	return net.JoinHostPort(n.cfg.PublicIP, strconv.Itoa(n.cfg.APIPort))
 }
 
 func text(s string) *string {

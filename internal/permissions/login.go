@@ -48,7 +48,7 @@ func (s *Service) IssuePhrase(ctx context.Context) (string, error) {
 	now := s.now()
 	p := Phrase{Text: newPhrase(now), CreatedAt: now, ExpireAt: now.Add(PhraseLife)}
 	if err := s.records.AddPhrase(ctx, p); err != nil {
-		return "", unavailable(err)
+		return "", Unavailable(err)
 	}
 	return p.Text, nil
 }
@@ -74,7 +74,7 @@ func (s *Service) VerifyLogin(ctx context.Context, c Claim) (Login, error) {
 	if _, err := s.records.FindPhrase(ctx, phrase); errors.Is(err, ErrNoRecord) {
 		return Login{}, invalid(msgPhraseGone)
 	} else if err != nil {
-		return Login{}, unavailable(err)
+		return Login{}, Unavailable(err)
 	}
 	p, err := s.prove(Credentials{FluxID: *c.FluxID, Text: *c.Message, Signature: *c.Signature})
 	if err != nil {
@@ -88,11 +88,11 @@ func (s *Service) VerifyLogin(ctx context.Context, c Claim) (Login, error) {
 	if err := s.records.TakePhrase(ctx, phrase); errors.Is(err, ErrNoRecord) {
 		return Login{}, invalid(msgPhraseGone) // another login was faster
 	} else if err != nil {
-		return Login{}, unavailable(err)
+		return Login{}, Unavailable(err)
 	}
 	ses := Session{FluxID: CanonicalID(*c.FluxID), Phrase: phrase, CreatedAt: issued, ExpireAt: issued.Add(SessionLife)}
 	if err := s.records.AddSession(ctx, ses); err != nil {
-		return Login{}, unavailable(err)
+		return Login{}, Unavailable(err)
 	}
 	s.sessions.Remove(ses.FluxID)
 	s.fresh.Put(phrase, *c.Signature, s.fresh.Begin())
@@ -152,7 +152,7 @@ func (s *Service) ProvideSignature(ctx context.Context, c Claim) (ProvidedSignat
 		CreatedAt: now, ExpireAt: now.Add(SignatureLife),
 	}
 	if err := s.records.AddSignature(ctx, p); err != nil {
-		return ProvidedSignature{}, unavailable(err)
+		return ProvidedSignature{}, Unavailable(err)
 	}
 	s.announce(p.Identifier)
 	return p, nil
@@ -175,7 +175,7 @@ func (s *Service) CheckPrivilege(ctx context.Context, c Claim) (string, error) {
 	id, err := s.Authenticate(ctx, Credentials{FluxID: *c.FluxID, Text: *c.Message, Signature: *c.Signature})
 	switch {
 	case err != nil && Reason(err) == "unavailable":
-		return "", unavailable(err)
+		return "", Unavailable(err)
 	case err != nil:
 		return "none", nil
 	case s.IsAdmin(id):
@@ -190,7 +190,7 @@ func (s *Service) CheckPrivilege(ctx context.Context, c Claim) (string, error) {
 func (s *Service) SessionsOf(ctx context.Context, id Identity) ([]Session, error) {
 	held, err := s.sessionsOf(ctx, id.FluxID)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, Unavailable(err)
 	}
 	return s.running(held), nil
 }
@@ -199,7 +199,7 @@ func (s *Service) SessionsOf(ctx context.Context, id Identity) ([]Session, error
 func (s *Service) Sessions(ctx context.Context) ([]Session, error) {
 	all, err := s.records.Sessions(ctx)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, Unavailable(err)
 	}
 	return s.running(all), nil
 }
@@ -218,7 +218,7 @@ func (s *Service) running(all []Session) []Session {
 func (s *Service) Phrases(ctx context.Context) ([]Phrase, error) {
 	all, err := s.records.Phrases(ctx)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, Unavailable(err)
 	}
 	now, out := s.now(), make([]Phrase, 0, len(all))
 	for _, p := range all {
@@ -235,7 +235,7 @@ func (s *Service) Logout(ctx context.Context, id Identity) error {
 	s.sessions.Remove(id.FluxID)
 	s.fresh.Remove(id.Phrase)
 	if err != nil && !errors.Is(err, ErrNoRecord) {
-		return unavailable(err)
+		return Unavailable(err)
 	}
 	return nil
 }
@@ -250,7 +250,7 @@ func (s *Service) LogoutPhrase(ctx context.Context, phrase string) (bool, error)
 	if errors.Is(err, ErrNoRecord) {
 		return false, nil
 	} else if err != nil {
-		return false, unavailable(err)
+		return false, Unavailable(err)
 	}
 	err = s.records.RemoveSession(ctx, ses.FluxID, phrase)
 	s.sessions.Remove(ses.FluxID)
@@ -259,7 +259,7 @@ func (s *Service) LogoutPhrase(ctx context.Context, phrase string) (bool, error)
 	case errors.Is(err, ErrNoRecord):
 		return false, nil
 	case err != nil:
-		return false, unavailable(err)
+		return false, Unavailable(err)
 	}
 	return true, nil
 }
@@ -269,7 +269,7 @@ func (s *Service) LogoutAll(ctx context.Context, id Identity) error {
 	err := s.records.RemoveSessionsOf(ctx, id.FluxID)
 	s.sessions.Remove(id.FluxID)
 	if err != nil {
-		return unavailable(err)
+		return Unavailable(err)
 	}
 	return nil
 }
@@ -279,15 +279,15 @@ func (s *Service) LogoutEverybody(ctx context.Context) error {
 	err := s.records.RemoveSessions(ctx)
 	s.sessions.Remove()
 	if err != nil {
-		return unavailable(err)
+		return Unavailable(err)
 	}
 	return nil
 }
 
 func invalid(msg string) error { return fault.New(fault.Invalid, msg) }
 
-// unavailable is what a caller reads when the store can't be asked.
-func unavailable(err error) error {
+// Unavailable is what a caller reads when the store can't be asked.
+func Unavailable(err error) error {
 	return fault.Wrap(fault.Unavailable, err, "The node's database can't be reached. Please try again.")
 }
 

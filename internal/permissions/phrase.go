@@ -2,9 +2,7 @@ package permissions
 
 import (
 	"crypto/rand"
-	"math/big"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fluxosd/fluxosd/internal/wallet"
@@ -30,17 +28,23 @@ const (
 	phraseTail = 43
 )
 
+const base36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+
 // newPhrase returns 13 digits of the time in milliseconds followed by a tail
-// from crypto/rand.
+// from crypto/rand. Bytes that would favour some characters are drawn again.
 func newPhrase(now time.Time) string {
-	var raw [32]byte
-	rand.Read(raw[:]) // never fails: it ends the process instead
-	n := new(big.Int).SetBytes(raw[:])
-	tail := n.Text(36)
-	if len(tail) < phraseTail {
-		tail = strings.Repeat("0", phraseTail-len(tail)) + tail
+	const fair = 256 - 256%len(base36)
+	out := strconv.AppendInt(make([]byte, 0, phraseDigits+phraseTail), now.UnixMilli(), 10)
+	for len(out) < phraseDigits+phraseTail {
+		var raw [phraseTail]byte
+		rand.Read(raw[:]) // never fails: it ends the process instead
+		for _, b := range raw {
+			if int(b) < fair && len(out) < phraseDigits+phraseTail {
+				out = append(out, base36[int(b)%len(base36)])
+			}
+		}
 	}
-	return strconv.FormatInt(now.UnixMilli(), 10) + tail[len(tail)-phraseTail:]
+	return string(out)
 }
 
 // phraseTime reads the 13 digits that a phrase begins with. Anything else than

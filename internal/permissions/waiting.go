@@ -22,14 +22,14 @@ func (s *Service) LoginOf(ctx context.Context, phrase string) (l Login, session 
 		signature, _ := s.fresh.Get(phrase)
 		return s.login(ses, signature), true, nil
 	case err != nil && !errors.Is(err, ErrNoRecord):
-		return Login{}, true, unavailable(err)
+		return Login{}, true, Unavailable(err)
 	}
 	p, err := s.records.FindPhrase(ctx, phrase)
 	switch {
 	case errors.Is(err, ErrNoRecord) || (err == nil && !s.now().Before(p.ExpireAt)):
 		return Login{}, false, invalid(msgPhraseGone)
 	case err != nil:
-		return Login{}, false, unavailable(err)
+		return Login{}, false, Unavailable(err)
 	}
 	return Login{}, false, ErrPending
 }
@@ -41,7 +41,7 @@ func (s *Service) SignatureOf(ctx context.Context, identifier string) (ProvidedS
 	case errors.Is(err, ErrNoRecord) || (err == nil && !s.now().Before(p.ExpireAt)):
 		return ProvidedSignature{}, ErrPending
 	case err != nil:
-		return ProvidedSignature{}, unavailable(err)
+		return ProvidedSignature{}, Unavailable(err)
 	}
 	return p, nil
 }

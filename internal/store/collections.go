@@ -29,15 +29,17 @@ var (
 	// {loginPhrase, createdAt, expireAt}.
 	ActiveLoginPhrases = &Collection{
 		Database: localDatabase, Name: "activeloginphrases",
-		Indexes: []Index{key("loginPhrase", String)},
-		Expiry:  &Expiry{Field: "createdAt", After: phraseLife},
+		Indexes:  []Index{key("loginPhrase", String)},
+		Expiry:   &Expiry{Field: "createdAt", After: phraseLife},
+		Volatile: true,
 	}
 	// ActiveSignatures holds signatures that wait to be fetched by the client
 	// that asked for them: {signature, identifier, createdAt, expireAt}.
 	ActiveSignatures = &Collection{
 		Database: localDatabase, Name: "activesignatures",
-		Indexes: []Index{key("identifier", String)},
-		Expiry:  &Expiry{Field: "createdAt", After: signatureLife},
+		Indexes:  []Index{key("identifier", String)},
+		Expiry:   &Expiry{Field: "createdAt", After: signatureLife},
+		Volatile: true,
 	}
 	// AppsInformation holds the valid specification of every application of
 	// the network, with its hash and the height of its registration.

@@ -91,6 +91,10 @@ type Collection struct {
 	Name     string
 	Indexes  []Index
 	Expiry   *Expiry
+	// Volatile collections hold what is worth little after a power cut: the
+	// last inserts of some moments may be lost by one. They survive the death
+	// of the process like all others.
+	Volatile bool
 }
 
 // Op compares a field with a value.

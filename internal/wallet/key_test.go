@@ -2,6 +2,7 @@ package wallet
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -93,6 +94,59 @@ func TestKeyParsersSayWhatIsWrongAndNothingMore(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestNewKeyRefusesWhatIsNoKey(t *testing.T) {
+	order, err := hex.DecodeString(groupOrder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string][]byte{"none": nil, "short": order[:31], "long": append([]byte{0}, order...), "zero": make([]byte, 32), "order": order} {
+		if _, err := NewKey(raw, true); err == nil {
+			t.Errorf("%s: passed as a key", name)
+		}
+	}
+	order[31]--
+	k, err := NewKey(order, false)
+	if err != nil || k.Compressed() || k.Testnet() {
+		t.Fatalf("the largest key: got compressed %v, testnet %v, error %v", k.Compressed(), k.Testnet(), err)
+	}
+	clear(order)
+	if got := hex.EncodeToString(k.secret().Serialize()); got != groupOrder[:63]+"0" {
+		t.Errorf("the key changed with the bytes it was made from: %s", got)
+	}
+}
+
+// Both forms are those of the private key 1 over SHA-256 of "Satoshi Nakamoto",
+// a vector of RFC 6979 signing that Bitcoin implementations share.
+func TestDigestSignaturesAreThoseOfRFC6979(t *testing.T) {
+	const r, s = "934b1ea10a4b3c1757e2b0c017d0b6143ce3c9a7e6a4a49860d7a6ab210ee3d8", "2442ce9d2b916064108014783e923ec36b49743e2ffa1c4496f01a512aafd9e5"
+	one := append(make([]byte, 31), 1)
+	digest := sha256.Sum256([]byte("Satoshi Nakamoto"))
+	for _, compressed := range []bool{true, false} {
+		k, err := NewKey(one, compressed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compact := k.SignCompact(digest)
+		if got := hex.EncodeToString(compact[1:]); got != r+s {
+			t.Errorf("compact: got %s, want %s", got, r+s)
+		}
+		// Sequence of 69 bytes: integer r, with a zero before its top bit, and integer s.
+		if got, want := hex.EncodeToString(k.SignDER(digest)), "3045"+"022100"+r+"0220"+s; got != want {
+			t.Errorf("DER: got %s, want %s", got, want)
+		}
+		pub, err := RecoverCompact(compact, digest)
+		if err != nil || !bytes.Equal(pub, k.PublicKey()) {
+			t.Errorf("recovered %x, %v, want %x", pub, err, k.PublicKey())
+		}
+	}
+	if _, err := RecoverCompact(make([]byte, 65), digest); err == nil {
+		t.Error("a key was recovered from zeros")
+	}
+	if _, err := RecoverCompact(nil, digest); err == nil {
+		t.Error("a key was recovered from nothing")
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package wallet says who signed a text, and signs texts with a key it is given.
+// Package wallet says who signed a text, and signs texts and digests with a key
+// it is given.
 //
 // It promises to verify the two signatures that Flux identities are made of,
 // Bitcoin signed messages (BIP 137 headers) and Ethereum personal messages

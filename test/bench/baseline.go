@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"os"
 	"os/signal"
@@ -13,7 +14,7 @@ import (
 const baselineFlag = "-serve-baseline"
 
 // serveBaseline answers every request at addr as /flux/version is answered, with
-// nothing but net/http, until it is told to stop.
+// nothing but net/http and encoding/json, until it is told to stop.
 func serveBaseline(addr string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -26,7 +27,11 @@ func serveBaseline(addr string) error {
 	return nil
 }
 
+// bare is the JSON handler that one would write by hand.
 func bare(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Write([]byte(`{"status":"success","data":"8.17.0"}`))
+	json.NewEncoder(w).Encode(struct {
+		Status string `json:"status"`
+		Data   string `json:"data"`
+	}{"success", "8.17.0"})
 }

@@ -124,9 +124,9 @@ func (c *child) ready(ctx context.Context) (time.Duration, error) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	request := get(c.private, c.probe)
-	last := errors.New("not asked yet")
 	for {
-		if last = c.ask(ctx, request); last == nil {
+		last := c.ask(ctx, request)
+		if last == nil {
 			return time.Since(c.start), nil
 		}
 		select {

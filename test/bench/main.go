@@ -69,7 +69,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.binary, "binary", "", "fluxosd `file` to measure; without it one is built")
 	flags.Float64Var(&o.seconds, "seconds", 5, "length of one measurement, 0.1 to 7 `s`")
-	flags.IntVar(&o.conns, "conns", 64, "`connections`, 1 to 1000")
+	flags.IntVar(&o.conns, "conns", 128, "`connections`, 1 to 1000")
 	flags.StringVar(&o.json, "json", "", "`file` for all figures as JSON")
 	if err := flags.Parse(args); err != nil {
 		return o, err

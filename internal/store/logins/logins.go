@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/fluxosd/fluxosd/internal/permissions"
 	"github.com/fluxosd/fluxosd/internal/store"
 )
@@ -18,31 +20,34 @@ import (
 type Records struct{ Store store.Store }
 
 type phraseDoc struct {
-	Phrase    string    `bson:"loginPhrase"`
-	CreatedAt time.Time `bson:"createdAt"`
-	ExpireAt  time.Time `bson:"expireAt"`
+	Phrase    string        `bson:"loginPhrase"`
+	CreatedAt bson.DateTime `bson:"createdAt"`
+	ExpireAt  bson.DateTime `bson:"expireAt"`
 }
 
 // sessionDoc has an empty signature: the document's shape is kept, and no
 // credential is.
 type sessionDoc struct {
-	FluxID    string    `bson:"zelid"`
-	Phrase    string    `bson:"loginPhrase"`
-	Signature string    `bson:"signature"`
-	CreatedAt time.Time `bson:"createdAt"`
-	ExpireAt  time.Time `bson:"expireAt"`
+	FluxID    string        `bson:"zelid"`
+	Phrase    string        `bson:"loginPhrase"`
+	Signature string        `bson:"signature"`
+	CreatedAt bson.DateTime `bson:"createdAt"`
+	ExpireAt  bson.DateTime `bson:"expireAt"`
 }
 
 type signatureDoc struct {
-	Signature  string    `bson:"signature"`
-	Identifier string    `bson:"identifier"`
-	CreatedAt  time.Time `bson:"createdAt"`
-	ExpireAt   time.Time `bson:"expireAt"`
+	Signature  string        `bson:"signature"`
+	Identifier string        `bson:"identifier"`
+	CreatedAt  bson.DateTime `bson:"createdAt"`
+	ExpireAt   bson.DateTime `bson:"expireAt"`
 }
+
+// date is a time as documents have it, to the millisecond.
+func date(t time.Time) bson.DateTime { return bson.NewDateTimeFromTime(t) }
 
 // AddPhrase implements permissions.Records.
 func (r Records) AddPhrase(ctx context.Context, p permissions.Phrase) error {
-	return r.Store.Insert(ctx, store.ActiveLoginPhrases, phraseDoc{p.Text, p.CreatedAt, p.ExpireAt})
+	return r.Store.Insert(ctx, store.ActiveLoginPhrases, phraseDoc{p.Text, date(p.CreatedAt), date(p.ExpireAt)})
 }
 
 // FindPhrase implements permissions.Records.
@@ -53,7 +58,7 @@ func (r Records) FindPhrase(ctx context.Context, text string) (permissions.Phras
 }
 
 func (d phraseDoc) phrase() permissions.Phrase {
-	return permissions.Phrase{Text: d.Phrase, CreatedAt: d.CreatedAt, ExpireAt: d.ExpireAt}
+	return permissions.Phrase{Text: d.Phrase, CreatedAt: d.CreatedAt.Time(), ExpireAt: d.ExpireAt.Time()}
 }
 
 // TakePhrase implements permissions.Records.
@@ -80,11 +85,11 @@ func (r Records) Phrases(ctx context.Context) ([]permissions.Phrase, error) {
 
 // AddSession implements permissions.Records.
 func (r Records) AddSession(ctx context.Context, s permissions.Session) error {
-	return r.Store.Insert(ctx, store.LoggedUsers, sessionDoc{FluxID: s.FluxID, Phrase: s.Phrase, CreatedAt: s.CreatedAt, ExpireAt: s.ExpireAt})
+	return r.Store.Insert(ctx, store.LoggedUsers, sessionDoc{FluxID: s.FluxID, Phrase: s.Phrase, CreatedAt: date(s.CreatedAt), ExpireAt: date(s.ExpireAt)})
 }
 
 func (d sessionDoc) session() permissions.Session {
-	return permissions.Session{FluxID: d.FluxID, Phrase: d.Phrase, CreatedAt: d.CreatedAt, ExpireAt: d.ExpireAt}
+	return permissions.Session{FluxID: d.FluxID, Phrase: d.Phrase, CreatedAt: d.CreatedAt.Time(), ExpireAt: d.ExpireAt.Time()}
 }
 
 func (r Records) sessions(ctx context.Context, f store.Filter) ([]permissions.Session, error) {
@@ -135,7 +140,7 @@ func (r Records) RemoveSessions(ctx context.Context) error {
 
 // AddSignature implements permissions.Records.
 func (r Records) AddSignature(ctx context.Context, p permissions.ProvidedSignature) error {
-	return r.Store.Insert(ctx, store.ActiveSignatures, signatureDoc{p.Signature, p.Identifier, p.CreatedAt, p.ExpireAt})
+	return r.Store.Insert(ctx, store.ActiveSignatures, signatureDoc{p.Signature, p.Identifier, date(p.CreatedAt), date(p.ExpireAt)})
 }
 
 // FindSignature implements permissions.Records.
@@ -143,7 +148,7 @@ func (r Records) FindSignature(ctx context.Context, identifier string) (permissi
 	var d signatureDoc
 	q := newestFirst(store.Where("identifier", identifier))
 	err := r.Store.FindOne(ctx, store.ActiveSignatures, q, &d)
-	return permissions.ProvidedSignature{Signature: d.Signature, Identifier: d.Identifier, CreatedAt: d.CreatedAt, ExpireAt: d.ExpireAt},
+	return permissions.ProvidedSignature{Signature: d.Signature, Identifier: d.Identifier, CreatedAt: d.CreatedAt.Time(), ExpireAt: d.ExpireAt.Time()},
 		found(err, "signature")
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
+	wire "go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"github.com/fluxosd/fluxosd/internal/store"
@@ -63,9 +64,10 @@ func isDuplicate(err error) bool {
 func isUnavailable(err error) bool {
 	var selection topology.ServerSelectionError
 	var connection topology.ConnectionError
+	var cleared wire.RetryablePoolError // another call found the connections lost
 	return driver.IsNetworkError(err) || driver.IsTimeout(err) ||
 		errors.Is(err, driver.ErrClientDisconnected) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &selection) || errors.As(err, &connection) || hasCode(err, unavailable[:]...)
+		errors.As(err, &selection) || errors.As(err, &connection) || errors.As(err, &cleared) || hasCode(err, unavailable[:]...)
 }
 
 func hasCode(err error, codes ...int) bool {

@@ -170,6 +170,24 @@ func (db *DB) collection(ctx context.Context, c *store.Collection) (*driver.Coll
 	return db.handle(c), nil
 }
 
+// matching returns the handle of a declared collection and the driver's form of f.
+func (db *DB) matching(ctx context.Context, c *store.Collection, f store.Filter) (*driver.Collection, bson.D, error) {
+	return db.selecting(ctx, c, store.Query{Filter: f})
+}
+
+// selecting is matching for the filter of a query, which it checks as a whole.
+func (db *DB) selecting(ctx context.Context, c *store.Collection, q store.Query) (*driver.Collection, bson.D, error) {
+	coll, err := db.collection(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	conds, err := shape.Query(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	return coll, filter(conds), nil
+}
+
 func (db *DB) handle(c *store.Collection) *driver.Collection {
 	return db.client.Database(db.prefix + c.Database).Collection(c.Name)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/fluxosd/fluxosd/internal/store"
 	"github.com/fluxosd/fluxosd/internal/store/storetest"
+	"github.com/fluxosd/fluxosd/internal/testproc"
 )
 
 var opened atomic.Int64
@@ -103,9 +104,12 @@ func TestRefusesBadURIsWithoutShowingThem(t *testing.T) {
 }
 
 func TestMissingServerIsAClearErrorSoon(t *testing.T) {
-	address := freeAddress()
+	address, err := testproc.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
 	start := time.Now()
-	_, err := Open(t.Context(), Config{URI: "mongodb://user:" + secret + "@" + address + "/"})
+	_, err = Open(t.Context(), Config{URI: "mongodb://user:" + secret + "@" + address + "/"})
 	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), address) {
 		t.Errorf("got %v, want ErrUnavailable that names %s", err, address)
 	}
@@ -122,7 +126,7 @@ func TestRecoversWhenTheServerComesBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { own.stop(syscall.SIGTERM) }()
+	defer func() { own.Stop(syscall.SIGTERM) }()
 	db, err := Open(t.Context(), Config{URI: own.uri()})
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +139,7 @@ func TestRecoversWhenTheServerComesBack(t *testing.T) {
 	if err := db.Insert(t.Context(), c, bson.D{{Key: "n", Value: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	own.stop(syscall.SIGKILL)
+	own.Stop(syscall.SIGKILL)
 
 	start := time.Now()
 	const calls = 5
@@ -193,6 +197,43 @@ func TestLeavesForeignIndexesAlone(t *testing.T) {
 		}
 	}
 	t.Errorf("the index is gone: %v", specs)
+}
+
+// clearedPool is how the driver refuses a call whose connection another call
+// found to be lost.
+type clearedPool struct{}
+
+func (clearedPool) Error() string   { return "connection pool was cleared" }
+func (clearedPool) Retryable() bool { return true }
+
+func TestErrorsOfTheDriverBecomeThoseOfTheStore(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, tt := range map[string]struct {
+		ctx       context.Context
+		err, want error
+	}{
+		"none":             {t.Context(), nil, nil},
+		"ended call":       {ended, clearedPool{}, context.Canceled},
+		"no document":      {t.Context(), driver.ErrNoDocuments, store.ErrNotFound},
+		"duplicate":        {t.Context(), driver.WriteException{WriteErrors: driver.WriteErrors{{Code: 11000}}}, store.ErrDuplicate},
+		"path":             {t.Context(), driver.CommandError{Code: codePathNotViable}, store.ErrInvalid},
+		"closed":           {t.Context(), driver.ErrClientDisconnected, store.ErrUnavailable},
+		"time-out":         {t.Context(), context.DeadlineExceeded, store.ErrUnavailable},
+		"not the primary":  {t.Context(), driver.CommandError{Code: 10107}, store.ErrUnavailable},
+		"network":          {t.Context(), driver.CommandError{Labels: []string{"NetworkError"}}, store.ErrUnavailable},
+		"lost connections": {t.Context(), clearedPool{}, store.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := new(DB).wrap(tt.ctx, "x", tt.err)
+			if !errors.Is(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+	if got := new(DB).wrap(t.Context(), "x", errors.New("other")); errors.Is(got, store.ErrUnavailable) {
+		t.Errorf("an error of another kind: got %v", got)
+	}
 }
 
 func TestFoldPatternQuotesEverything(t *testing.T) {

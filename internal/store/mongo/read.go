@@ -15,16 +15,12 @@ func (db *DB) Find(ctx context.Context, c *store.Collection, q store.Query, into
 	if _, err := shape.Slice(into); err != nil {
 		return err
 	}
-	coll, err := db.collection(ctx, c)
-	if err != nil {
-		return err
-	}
-	conds, err := shape.Query(q)
+	coll, match, err := db.selecting(ctx, c, q)
 	if err != nil {
 		return err
 	}
 	opts := options.Find().SetSort(order(q.Sort)).SetSkip(int64(q.Skip)).SetLimit(int64(q.Limit))
-	cursor, err := coll.Find(ctx, filter(conds), opts)
+	cursor, err := coll.Find(ctx, match, opts)
 	if err != nil {
 		return db.wrap(ctx, "find in "+c.Name, err)
 	}
@@ -40,16 +36,12 @@ func (db *DB) FindOne(ctx context.Context, c *store.Collection, q store.Query, i
 	if err := shape.One(into); err != nil {
 		return err
 	}
-	coll, err := db.collection(ctx, c)
-	if err != nil {
-		return err
-	}
-	conds, err := shape.Query(q)
+	coll, match, err := db.selecting(ctx, c, q)
 	if err != nil {
 		return err
 	}
 	opts := options.FindOne().SetSort(order(q.Sort)).SetSkip(int64(q.Skip))
-	raw, err := coll.FindOne(ctx, filter(conds), opts).Raw()
+	raw, err := coll.FindOne(ctx, match, opts).Raw()
 	if err != nil {
 		return db.wrap(ctx, "find in "+c.Name, err)
 	}
@@ -58,33 +50,25 @@ func (db *DB) FindOne(ctx context.Context, c *store.Collection, q store.Query, i
 
 // Count implements store.Store.
 func (db *DB) Count(ctx context.Context, c *store.Collection, f store.Filter) (int64, error) {
-	coll, err := db.collection(ctx, c)
+	coll, match, err := db.matching(ctx, c, f)
 	if err != nil {
 		return 0, err
 	}
-	conds, err := shape.Filter(f)
-	if err != nil {
-		return 0, err
-	}
-	n, err := coll.CountDocuments(ctx, filter(conds))
+	n, err := coll.CountDocuments(ctx, match)
 	return n, db.wrap(ctx, "count in "+c.Name, err)
 }
 
 // Distinct implements store.Store.
 func (db *DB) Distinct(ctx context.Context, c *store.Collection, field string, f store.Filter) ([]any, error) {
-	coll, err := db.collection(ctx, c)
-	if err != nil {
-		return nil, err
-	}
 	if err := shape.DistinctField(field); err != nil {
 		return nil, err
 	}
-	conds, err := shape.Filter(f)
+	coll, match, err := db.matching(ctx, c, f)
 	if err != nil {
 		return nil, err
 	}
 	cursor, err := coll.Aggregate(ctx, bson.A{
-		bson.D{{Key: "$match", Value: filter(conds)}},
+		bson.D{{Key: "$match", Value: match}},
 		bson.D{{Key: "$group", Value: bson.D{{Key: shape.ID, Value: "$" + field}}}},
 	})
 	if err != nil {

@@ -100,11 +100,7 @@ func upsert(c *store.Collection, key store.Filter, doc any) ([]shape.Cond, shape
 
 // Update implements store.Store.
 func (db *DB) Update(ctx context.Context, c *store.Collection, f store.Filter, set store.Set) (int64, error) {
-	coll, err := db.collection(ctx, c)
-	if err != nil {
-		return 0, err
-	}
-	conds, err := shape.Filter(f)
+	coll, match, err := db.matching(ctx, c, f)
 	if err != nil {
 		return 0, err
 	}
@@ -112,7 +108,7 @@ func (db *DB) Update(ctx context.Context, c *store.Collection, f store.Filter, s
 	if err != nil {
 		return 0, err
 	}
-	result, err := coll.UpdateMany(ctx, filter(conds), assignment(members))
+	result, err := coll.UpdateMany(ctx, match, assignment(members))
 	if err != nil {
 		return 0, db.wrap(ctx, "update "+c.Name, err)
 	}
@@ -125,21 +121,17 @@ func assignment(members bson.D) bson.D { return bson.D{{Key: "$set", Value: memb
 // owns it if that deleted something: this has one winner on every server, while
 // FerretDB's findAndModify may have several.
 func (db *DB) Take(ctx context.Context, c *store.Collection, f store.Filter, into any) error {
-	coll, err := db.collection(ctx, c)
-	if err != nil {
-		return err
-	}
 	if into != nil {
 		if err := shape.One(into); err != nil {
 			return err
 		}
 	}
-	conds, err := shape.Filter(f)
+	coll, match, err := db.matching(ctx, c, f)
 	if err != nil {
 		return err
 	}
 	for {
-		raw, err := coll.FindOne(ctx, filter(conds), options.FindOne().SetSort(order(nil))).Raw()
+		raw, err := coll.FindOne(ctx, match, options.FindOne().SetSort(order(nil))).Raw()
 		if err != nil {
 			return db.wrap(ctx, "take from "+c.Name, err)
 		}

@@ -22,9 +22,15 @@ import (
 // that TestAcknowledgedWritesSurviveKill kills.
 const crashFile = "FLUXOSD_TEST_CRASH_FILE"
 
-var crashers = &store.Collection{
-	Database: "crash", Name: "phrases",
-	Indexes: []store.Index{{Fields: []store.Field{{Name: "loginPhrase", Type: store.String}}}},
+// crashers are a durable and a volatile collection: a killed process loses
+// nothing of either.
+var crashers = []*store.Collection{crasher("sessions", false), crasher("phrases", true)}
+
+func crasher(name string, volatile bool) *store.Collection {
+	return &store.Collection{
+		Database: "crash", Name: name, Volatile: volatile,
+		Indexes: []store.Index{{Fields: []store.Field{{Name: "loginPhrase", Type: store.String}}}},
+	}
 }
 
 func TestMain(m *testing.M) {
@@ -41,7 +47,7 @@ func insertForever(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := db.Declare(context.Background(), crashers); err != nil {
+	if err := db.Declare(context.Background(), crashers...); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(context.Background())
@@ -49,7 +55,7 @@ func insertForever(path string) error {
 		group.Go(func() error {
 			for i := 0; ; i++ {
 				id := fmt.Sprintf("%d-%d-%d", os.Getpid(), w, i)
-				if err := db.Insert(ctx, crashers, bson.D{{Key: "loginPhrase", Value: id}}); err != nil {
+				if err := db.Insert(ctx, crashers[w%2], bson.D{{Key: "loginPhrase", Value: id}}); err != nil {
 					return err
 				}
 				// One write system call a line: a line is whole or absent.
@@ -73,11 +79,15 @@ func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Declare(t.Context(), crashers); err != nil {
+		if err := db.Declare(t.Context(), crashers...); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range acknowledged {
-			if err := db.FindOne(t.Context(), crashers, store.Query{Filter: store.Where("loginPhrase", id)}, &bson.D{}); err != nil {
+			var pid, w, n int
+			if _, err := fmt.Sscanf(id, "%d-%d-%d", &pid, &w, &n); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.FindOne(t.Context(), crashers[w%2], store.Query{Filter: store.Where("loginPhrase", id)}, &bson.D{}); err != nil {
 				t.Errorf("acknowledged %s: %v", id, err)
 			}
 		}

@@ -114,7 +114,7 @@ func TestDamagedFileIsUnavailable(t *testing.T) {
 
 func TestFullDiskIsUnavailableAndNothingIsHalfWritten(t *testing.T) {
 	db := openTemp(t)
-	if err := db.Declare(t.Context(), crashers); err != nil {
+	if err := db.Declare(t.Context(), crashers...); err != nil {
 		t.Fatal(err)
 	}
 	// SQLite's own limit on the size of the file gives the answer of a full disk.
@@ -125,13 +125,13 @@ func TestFullDiskIsUnavailableAndNothingIsHalfWritten(t *testing.T) {
 	for i := range docs {
 		docs[i] = bson.D{{Key: "loginPhrase", Value: strings.Repeat("x", 4000)}}
 	}
-	if err := db.Insert(t.Context(), crashers, docs...); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "full") {
+	if err := db.Insert(t.Context(), crashers[0], docs...); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "full") {
 		t.Errorf("got %v, want ErrUnavailable that says the disk is full", err)
 	}
-	if n, err := db.Count(t.Context(), crashers, nil); n != 0 || err != nil {
+	if n, err := db.Count(t.Context(), crashers[0], nil); n != 0 || err != nil {
 		t.Errorf("%d documents, %v; want none", n, err)
 	}
-	if err := db.Insert(t.Context(), crashers, bson.D{{Key: "loginPhrase", Value: "small"}}); err != nil {
+	if err := db.Insert(t.Context(), crashers[0], bson.D{{Key: "loginPhrase", Value: "small"}}); err != nil {
 		t.Errorf("a write that fits: %v", err)
 	}
 }
@@ -143,13 +143,13 @@ func TestReopenedFileKeepsDocumentsPrivately(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Declare(t.Context(), crashers); err != nil {
+		if err := db.Declare(t.Context(), crashers...); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := db.Count(t.Context(), crashers, nil); n != i || err != nil {
+		if n, err := db.Count(t.Context(), crashers[0], nil); n != i || err != nil {
 			t.Errorf("%d documents, %v; want %d", n, err, i)
 		}
-		if err := db.Insert(t.Context(), crashers, bson.D{}); err != nil {
+		if err := db.Insert(t.Context(), crashers[0], bson.D{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {
@@ -169,7 +169,7 @@ func TestReopenedFileKeepsDocumentsPrivately(t *testing.T) {
 // has begun gets its outcome.
 func TestWriteIsNeverHalfDoneForItsCaller(t *testing.T) {
 	db := openTemp(t)
-	if err := db.Declare(t.Context(), crashers); err != nil {
+	if err := db.Declare(t.Context(), crashers...); err != nil {
 		t.Fatal(err)
 	}
 	begun, release := make(chan struct{}), make(chan struct{})
@@ -187,7 +187,7 @@ func TestWriteIsNeverHalfDoneForItsCaller(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	waiting := make(chan error, 1)
-	go func() { waiting <- db.Insert(ctx, crashers, bson.D{{Key: "loginPhrase", Value: "given up"}}) }()
+	go func() { waiting <- db.Insert(ctx, crashers[0], bson.D{{Key: "loginPhrase", Value: "given up"}}) }()
 	for len(db.writer.queue) == 0 {
 		runtime.Gosched()
 	}
@@ -199,7 +199,7 @@ func TestWriteIsNeverHalfDoneForItsCaller(t *testing.T) {
 	if err := <-held; err != nil {
 		t.Errorf("begun write: got %v, want its success", err)
 	}
-	if n, err := db.Count(t.Context(), crashers, nil); n != 0 || err != nil {
+	if n, err := db.Count(t.Context(), crashers[0], nil); n != 0 || err != nil {
 		t.Errorf("%d documents, %v; want none", n, err)
 	}
 }

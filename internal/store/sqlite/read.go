@@ -158,11 +158,7 @@ func (db *DB) find(ctx context.Context, c *store.Collection, q store.Query) ([]b
 
 // Count implements store.Store.
 func (db *DB) Count(ctx context.Context, c *store.Collection, f store.Filter) (int64, error) {
-	t, err := db.table(c)
-	if err != nil {
-		return 0, err
-	}
-	conds, err := shape.Filter(f)
+	t, conds, err := db.matching(c, f)
 	if err != nil {
 		return 0, err
 	}
@@ -176,14 +172,10 @@ func (db *DB) Count(ctx context.Context, c *store.Collection, f store.Filter) (i
 
 // Distinct implements store.Store.
 func (db *DB) Distinct(ctx context.Context, c *store.Collection, field string, f store.Filter) ([]any, error) {
-	t, err := db.table(c)
-	if err != nil {
-		return nil, err
-	}
 	if err := shape.DistinctField(field); err != nil {
 		return nil, err
 	}
-	conds, err := shape.Filter(f)
+	t, conds, err := db.matching(c, f)
 	if err != nil {
 		return nil, err
 	}

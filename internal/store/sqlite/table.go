@@ -25,7 +25,9 @@ type table struct {
 	indexes []string // the statements that create them
 	expiry  *store.Expiry
 	unique  bool // there is a unique index
-	inserts [len(rowsPerInsert)]string
+	// volatile tables need no fsync before an insert is acknowledged.
+	volatile bool
+	inserts  [len(rowsPerInsert)]string
 }
 
 // column is one way to look at a field.
@@ -76,7 +78,7 @@ func newTable(c *store.Collection) *table {
 	t := &table{
 		name:    `"` + plain + `"`,
 		columns: map[column]bool{},
-		expiry:  c.Expiry,
+		expiry:  c.Expiry, volatile: c.Volatile,
 	}
 	t.inserts = insertTexts(t.name)
 	indexes := c.Indexes
@@ -204,4 +206,14 @@ func (db *DB) table(c *store.Collection) (*table, error) {
 		return t, nil
 	}
 	return nil, shape.Invalid("collection %.80q in database %.80q was not declared", c.Name, c.Database)
+}
+
+// matching returns the table of a declared collection and the conditions of f, checked.
+func (db *DB) matching(c *store.Collection, f store.Filter) (*table, []shape.Cond, error) {
+	t, err := db.table(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	conds, err := shape.Filter(f)
+	return t, conds, err
 }

@@ -74,16 +74,12 @@ func (db *DB) Clear(ctx context.Context, c *store.Collection) (n int64, err erro
 
 // Take implements store.Store.
 func (db *DB) Take(ctx context.Context, c *store.Collection, f store.Filter, into any) error {
-	t, err := db.table(c)
-	if err != nil {
-		return err
-	}
 	if into != nil {
 		if err := shape.One(into); err != nil {
 			return err
 		}
 	}
-	conds, err := shape.Filter(f)
+	t, conds, err := db.matching(c, f)
 	if err != nil {
 		return err
 	}

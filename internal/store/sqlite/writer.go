@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -35,6 +36,7 @@ type writer struct {
 	failed error // of closing the connection; set before ended is closed
 
 	statements map[string]*sql.Stmt // used by the goroutine only
+	relaxed    bool                 // synchronous is NORMAL now; used by the goroutine only
 
 	mu     sync.RWMutex // held for reading while a call enters the queue
 	closed bool         // guarded by mu
@@ -175,7 +177,7 @@ func (w *writer) gather(first *job) []*job {
 // commit carries out the jobs in one transaction. A job that fails by itself is
 // undone alone; a failure of the file fails all of them.
 func (w *writer) commit(batch []*job) {
-	err := inTransaction(w.ctx, w.conn, func() error {
+	err := w.transaction(volatile(batch), func() error {
 		for i := 0; i < len(batch); {
 			n := 1
 			if batch[i].run == nil {
@@ -196,6 +198,38 @@ func (w *writer) commit(batch []*job) {
 		}
 		j.err = wrap(j.err)
 	}
+}
+
+// volatile says whether all jobs insert into volatile tables.
+func volatile(batch []*job) bool {
+	return !slices.ContainsFunc(batch, func(j *job) bool { return j.run != nil || !j.table.volatile })
+}
+
+// transaction runs work in one write transaction. The commit reaches the disk
+// before it returns, unless it is relaxed: then the operating system has it.
+func (w *writer) transaction(relaxed bool, work func() error) error {
+	if relaxed != w.relaxed {
+		mode := "PRAGMA synchronous=FULL"
+		if relaxed {
+			mode = "PRAGMA synchronous=NORMAL"
+		}
+		if err := w.exec(mode); err != nil {
+			return err
+		}
+		w.relaxed = relaxed
+	}
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := work()
+	if err == nil {
+		err = w.exec("COMMIT")
+	}
+	if err != nil {
+		// After some errors SQLite has rolled back already; this then fails.
+		_ = w.exec("ROLLBACK")
+	}
+	return err
 }
 
 // attempt runs one job so that nothing of it is left if it fails.

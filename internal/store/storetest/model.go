@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fluxosd/fluxosd/internal/store"
+	"github.com/fluxosd/fluxosd/internal/testproc"
 )
 
 // model is the collection of outputs as a slice, in order of insertion.
@@ -21,6 +22,7 @@ func (m model) at(txid string, vout int) int {
 
 // agreesWithModel carries out random calls on the store and on a slice.
 func agreesWithModel(t *testing.T, s store.Store) {
+	testproc.FewChecks(t, 15)
 	ctx := t.Context()
 	rapid.Check(t, func(t *rapid.T) {
 		if _, err := s.Clear(ctx, outputs); err != nil {
