@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,16 +20,20 @@ func TestWatchKeepsAProblemTrue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		failing := error(nil)
-		slow := false
+		type state struct {
+			failing error
+			slow    bool
+		}
+		var now atomic.Pointer[state]
+		now.Store(&state{})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		w := Watch{Problem: p, First: first, Every: time.Minute, Timeout: time.Second, Probe: func(ctx context.Context) error {
-			if slow {
+			if now.Load().slow {
 				<-ctx.Done()
 				return ctx.Err()
 			}
-			return failing
+			return now.Load().failing
 		}}
 		go func() { done <- w.Serve(ctx) }()
 		look := func(want bool, detail string) {
@@ -43,11 +48,11 @@ func TestWatchKeepsAProblemTrue(t *testing.T) {
 		if !r.Readiness().Ready {
 			t.Error("the first look isn't reported")
 		}
-		failing = errors.New("no answer")
+		now.Store(&state{failing: errors.New("no answer")})
 		look(true, "no answer")
-		failing = nil
+		now.Store(&state{})
 		look(false, "")
-		slow = true
+		now.Store(&state{slow: true})
 		look(true, context.DeadlineExceeded.Error())
 		cancel()
 		if err := <-done; err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,18 +136,28 @@ func TestHostNames(t *testing.T) {
 
 // flaky answers with what the test says now.
 type flaky struct {
+	mu  sync.Mutex
 	raw string
 	err error
 }
 
 func (f *flaky) Call(context.Context, string, []any) (json.RawMessage, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return json.RawMessage(f.raw), f.err
+}
+
+func (f *flaky) answer(raw string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.raw, f.err = raw, err
 }
 
 func TestChainWatchNamesWhatIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := health.New(health.Config{})
-		daemon := &flaky{err: &daemonrpc.TransportError{Code: "ECONNREFUSED", Message: "connect ECONNREFUSED"}}
+		refused := &daemonrpc.TransportError{Code: "ECONNREFUSED", Message: "connect ECONNREFUSED"}
+		daemon := &flaky{err: refused}
 		w, err := NewChainWatch(daemon, registry, time.Minute)
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +173,7 @@ func TestChainWatchNamesWhatIsWrong(t *testing.T) {
 			err  error
 			want string
 		}{
-			{"", daemon.err, ProblemDaemonDown},
+			{"", refused, ProblemDaemonDown},
 			{"", &daemonrpc.RPCError{Code: -28, Message: "Loading block index..."}, ProblemDaemonWarmingUp},
 			{"", &daemonrpc.TransportError{Status: 401, Message: "no"}, ProblemDaemonUnauthorised},
 			{"", &daemonrpc.TransportError{Status: 200, Message: "what"}, ProblemDaemonGarbage},
@@ -171,7 +182,7 @@ func TestChainWatchNamesWhatIsWrong(t *testing.T) {
 			{`{"blocks":196,"headers":200}`, nil, ""},
 			{"", errors.New("of nobody's making"), ""},
 		} {
-			daemon.raw, daemon.err = c.raw, c.err
+			daemon.answer(c.raw, c.err)
 			time.Sleep(2 * time.Minute) // of the bubble's clock
 			synctest.Wait()
 			var active []string
