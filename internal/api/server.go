@@ -100,9 +100,9 @@ type Server struct {
 	versionHeader []string
 	maxAges       [121][]string
 	openAPI       func() []byte
-	// stopping is closed when sockets and streams have to end.
-	stopping chan struct{}
-	stopOnce sync.Once
+	// life ends when sockets and streams have to.
+	life    context.Context
+	endLife context.CancelFunc
 }
 
 // New builds the server from its table of routes.
@@ -129,8 +129,9 @@ func New(cfg Config) (*Server, error) {
 		limits: newLimiters(cfg.Limits, cfg.Now), replies: newReplyCache(cfg.Now), proxies: cfg.TrustedProxies,
 		log: cfg.Logger.With("sub", "api"), audit: cfg.Logger.With("sub", "audit"), now: cfg.Now,
 		rows: make(map[*Route]*row), router: newRouter(false), sockets: newRouter(true),
-		idPrefix: randomHex(rand.Read, 4) + "-", versionHeader: []string{version.Version}, stopping: make(chan struct{}),
+		idPrefix: randomHex(rand.Read, 4) + "-", versionHeader: []string{version.Version},
 	}
+	s.life, s.endLife = context.WithCancel(context.Background())
 	if cfg.AccessLog != nil {
 		s.access = newAccessLog(cfg.AccessLog, cfg.AccessLogJSON, s.log)
 	}
@@ -209,7 +210,7 @@ func (s *Server) Serve(ctx context.Context) error {
 }
 
 // Stop tells sockets and streams to end. It may be called more than once.
-func (s *Server) Stop() { s.stopOnce.Do(func() { close(s.stopping) }) }
+func (s *Server) Stop() { s.endLife() }
 
 // observer counts the calls of one route. Series appear with their first call.
 type observer struct {

@@ -158,30 +158,19 @@ func (s *Server) attach(c *gin.Context, cl *call, req *Request) {
 		c.Abort()
 		return
 	}
-	defer ws.Close()
 	s.metrics.Sockets.Inc()
 	defer s.metrics.Sockets.Dec()
 	cl.status, cl.outcome = http.StatusSwitchingProtocols, statusSuccess
-	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request.Context()))
+	ctx, cancel := context.WithCancel(s.life)
 	defer cancel()
-	var readers sync.WaitGroup
-	readers.Go(func() {
-		defer cancel()
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer ws.Close() // ends listen
+	reader.Go(func() {
+		defer cancel() // the client left
 		listen(ws)
 	})
-	stop := context.AfterFunc(ctx, func() { ws.SetReadDeadline(time.Now()) }) // ends listen
-	defer stop()
-	go func() { // ends with ctx
-		select {
-		case <-s.stopping:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	cl.route.Attach(ctx, req, &Conn{ws})
-	cancel()
-	ws.SetReadDeadline(time.Now())
-	readers.Wait()
 	c.Abort()
 	s.log.Debug("Socket closed", logattr.Request(cl.id), logattr.Route(cl.pattern()))
 }
