@@ -57,7 +57,7 @@ func analyze(t *testing.T, change func(string) string, args ...string) (string, 
 func asIs(text string) string { return text }
 
 func TestUnitIsValid(t *testing.T) {
-	if out, err := analyze(t, asIs, "verify", "--man=no", "--recursive-errors=no"); err != nil {
+	if out, err := analyze(t, asIs, "verify", "--recursive-errors=no"); err != nil {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 }
@@ -65,7 +65,7 @@ func TestUnitIsValid(t *testing.T) {
 // TestVerifyFindsMistakes shows that the check above can fail.
 func TestVerifyFindsMistakes(t *testing.T) {
 	misspelt := func(text string) string { return strings.Replace(text, "WatchdogSec=", "WatchdogSeconds=", 1) }
-	out, err := analyze(t, misspelt, "verify", "--man=no", "--recursive-errors=no")
+	out, err := analyze(t, misspelt, "verify", "--recursive-errors=no")
 	if err == nil || !strings.Contains(out, "WatchdogSeconds") {
 		t.Errorf("a misspelt directive: got error %v and\n%s", err, out)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals(os.Getenv)...)
 	p := process{args: os.Args[1:], env: os.Environ(), out: os.Stdout, err: os.Stderr}
 	err := p.run(ctx)
 	stop()
@@ -30,6 +30,16 @@ func main() {
 		fmt.Fprintln(os.Stderr, "fluxosd:", err)
 		os.Exit(1)
 	}
+}
+
+// stopSignals end the process in order. A closed terminal does so too; under a
+// service manager nobody's terminal can close, and a hangup is ignored.
+func stopSignals(getenv func(string) string) []os.Signal {
+	if getenv("NOTIFY_SOCKET") != "" {
+		signal.Ignore(syscall.SIGHUP)
+		return []os.Signal{os.Interrupt, syscall.SIGTERM}
+	}
+	return []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 }
 
 // errUsage marks errors of the command line itself.

@@ -26,7 +26,7 @@ import (
 // Times between two looks at an outside system, and of one look.
 const (
 	probeEvery = 10 * time.Second
-	probeTime  = 5 * time.Second
+	probeTime  = 6 * time.Second
 	chainEvery = 30 * time.Second
 )
 

@@ -212,6 +212,50 @@ func TestTermEndsInOrderAndLeavesNothing(t *testing.T) {
 	}
 }
 
+// A closed terminal ends the daemon in order; under a service manager there is
+// none to close.
+func TestHangup(t *testing.T) {
+	r := start(t, nil).ready()
+	if st := r.stop(syscall.SIGHUP); st.ExitCode() != 0 || !strings.Contains(r.err.String(), "Stopped") {
+		t.Errorf("exit %d:\n%s", st.ExitCode(), r.err)
+	}
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	r = start(t, []string{"NOTIFY_SOCKET=" + path}).ready()
+	r.cmd.Process.Signal(syscall.SIGHUP)
+	if code, _ := get(t, r.base+"/flux/version"); code != 200 {
+		t.Errorf("after a hangup under a service manager: %d", code)
+	}
+	if st := r.stop(syscall.SIGTERM); st.ExitCode() != 0 {
+		t.Errorf("exit %d:\n%s", st.ExitCode(), r.err)
+	}
+}
+
+// A client that doesn't finish its request delays the end by shutdown_timeout
+// at most, and doesn't make it a failure.
+func TestSlowClientDoesNotSpoilTheEnd(t *testing.T) {
+	r := start(t, nil, "--set", "api.shutdown_timeout=1s").ready()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /id/verifylogin HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the request in flight", func() bool {
+		_, body := get(t, r.private+"/metrics")
+		return strings.Contains(body, "\nfluxosd_http_requests_in_flight 1")
+	})
+	if st := r.stop(syscall.SIGTERM); st.ExitCode() != 0 || !strings.Contains(r.err.String(), "cut off") {
+		t.Errorf("exit %d:\n%s", st.ExitCode(), r.err)
+	}
+}
+
 // A session, and the admin's key, outlive a killed process.
 func TestSessionSurvivesAKill(t *testing.T) {
 	dir := t.TempDir()
@@ -288,6 +332,7 @@ func TestBadStartsAreClearErrors(t *testing.T) {
 		"taken port":        {[]string{"--set", "api.listen=" + taken.Addr().String()}, "api.listen: listen tcp"},
 		"not a database":    {[]string{"--set", "store.uri=sqlite:" + garbage}, "store.uri: "},
 		"missing folder":    {[]string{"--set", "store.uri=sqlite:" + dir + "/none/x.db"}, "store.uri: "},
+		"bad MongoDB URI":   {[]string{"--set", "store.uri=mongodb://u:hidden@bad host:99999/?x=y", "--set", "daemon.timeout=soon"}, "store.uri"},
 		"no MongoDB there":  {[]string{"--set", "store.uri=mongodb://u:hidden@" + freeAddress(t) + "/"}, "store.uri: "},
 		"missing flux.conf": {[]string{"--set", "daemon.conf=" + dir + "/none.conf"}, "daemon.conf"},
 		"missing key file":  {[]string{"--demo-key-file", dir + "/none"}, "demo key file"},
@@ -331,6 +376,29 @@ func TestChainDaemonThatIsDown(t *testing.T) {
 	})
 	if code, body := get(t, r.base+"/flux/info"); code != 200 || !strings.Contains(body, `"daemon":{"info":null`) {
 		t.Errorf("flux/info: %d %s", code, body)
+	}
+}
+
+// A database file that is deleted under a running daemon is a problem at once,
+// and nothing is acknowledged that would be lost.
+func TestDeletedDatabaseIsNoticed(t *testing.T) {
+	dir := t.TempDir()
+	r := start(t, nil, "--set", "node.data_dir="+dir).ready()
+	for _, name := range []string{"fluxosd.db", "fluxosd.db-wal", "fluxosd.db-shm"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.until("refused phrases", func() bool {
+		_, body := get(t, r.base+"/id/emergencyphrase")
+		return strings.Contains(body, "database can't be reached")
+	})
+	r.until("the problem", func() bool {
+		_, body := get(t, r.private+"/readyz")
+		return strings.Contains(body, `"ready": false`) && strings.Contains(body, "store-unreachable")
+	})
+	if code, _ := get(t, r.base+"/flux/version"); code != 200 {
+		t.Errorf("a route that needs no store: %d", code)
 	}
 }
 

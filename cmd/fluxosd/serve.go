@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -47,7 +48,7 @@ func (p *process) serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	lc := logs.Config{Out: p.err, Format: cfg.Log.Format, Level: cfg.Log.Level, Levels: cfg.Log.Levels}
+	lc := logs.Config{Out: p.err, Format: cfg.Log.Format, Level: cfg.Log.Level, Levels: auditAlways(cfg.Log.Levels)}
 	log := logs.New(lc)
 	d := &daemon{process: p, cfg: cfg, log: log, logJSON: lc.JSON()}
 	if s.demo {
@@ -60,6 +61,14 @@ func (p *process) serve(ctx context.Context, args []string) error {
 		log.Warn("Configuration is legal but unwise", slog.String("warning", w))
 	}
 	return d.run(ctx)
+}
+
+// auditAlways keeps the audit log when the rest is made quieter: only its own
+// level in log.levels can silence it.
+func auditAlways(levels map[string]slog.Level) map[string]slog.Level {
+	out := map[string]slog.Level{"audit": slog.LevelInfo}
+	maps.Copy(out, levels)
+	return out
 }
 
 // daemon is the running daemon: its parts, in the order in which they are

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fluxosd/fluxosd/internal/config"
+	"github.com/fluxosd/fluxosd/internal/store/mongo"
 )
 
 // defaultConfig is where the package puts the configuration.
@@ -35,7 +36,7 @@ func (p *process) load(s settings) (*config.Config, error) {
 	if !required && !s.demo {
 		file = defaultConfig
 	}
-	return config.Load(config.Options{File: file, FileRequired: required, Env: p.env, Flags: s.sets, Demo: s.demo})
+	return config.Load(config.Options{File: file, FileRequired: required, Env: p.env, Flags: s.sets, Demo: s.demo, CheckMongoDB: mongo.Check})
 }
 
 // config carries out config check and config sample.

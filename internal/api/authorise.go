@@ -5,6 +5,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/fluxosd/fluxosd/internal/fault"
 	"github.com/fluxosd/fluxosd/internal/logattr"
 	"github.com/fluxosd/fluxosd/internal/permissions"
 )
@@ -86,19 +87,22 @@ func (s *Server) appName(c *gin.Context, cl *call) (string, bool) {
 		name = "appname"
 	}
 	req := requestOf(c, cl)
-	v := ""
 	for _, p := range cl.route.Params {
 		if p.Name == name && p.In == InBody {
 			if err := s.readBody(c, cl, req); err != nil {
 				s.fail(c, cl, err)
 				return "", false
 			}
-			v, _, _ = req.BodyText(name)
+			v, given, text := req.BodyText(name)
+			if given && !text {
+				s.fail(c, cl, fault.New(fault.Invalid, name+" must be text"))
+				return "", false
+			}
+			cl.app = permissions.AppOf(v)
+			return v, true
 		}
 	}
-	if v == "" {
-		v = req.Text(name)
-	}
+	v := req.Text(name)
 	cl.app = permissions.AppOf(v)
 	return v, true
 }

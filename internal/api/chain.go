@@ -83,10 +83,27 @@ func (s *Server) begin(c *gin.Context) {
 	h["Access-Control-Allow-Origin"] = anyOrigin
 	h["X-Request-Id"] = []string{cl.id}
 	h["X-Fluxosd-Version"] = s.versionHeader
+	closeUnlessRead(c.Request, h)
 	s.metrics.InFlight.Inc()
 	defer s.end(c, cl)
 	defer s.rescue(c, cl)
 	c.Next()
+}
+
+// closeUnlessRead closes the connection behind a request with a body that
+// nobody reads: net/http would wait for it before it answers. readBody takes
+// that back.
+func closeUnlessRead(r *http.Request, h http.Header) {
+	if r.ContentLength != 0 {
+		h["Connection"] = closeHeader
+	}
+}
+
+// stopReading ends the wait for a body that nobody reads, after the answer.
+func stopReading(r *http.Request, w http.ResponseWriter) {
+	if r.ContentLength != 0 && w.Header()["Connection"] != nil {
+		http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // HTTP/2 has no use for it
+	}
 }
 
 // rescue answers a call whose handler panicked.
@@ -109,6 +126,7 @@ func (s *Server) rescue(c *gin.Context, cl *call) {
 
 func (s *Server) end(c *gin.Context, cl *call) {
 	s.metrics.InFlight.Dec()
+	stopReading(c.Request, c.Writer)
 	now := time.Now()
 	method := c.Request.Method
 	if cl.route == nil && !knownMethod(method) {
@@ -128,8 +146,12 @@ func (s *Server) end(c *gin.Context, cl *call) {
 	if cl.err != nil && cl.outcome == fault.Internal.String() && c.Request.Context().Err() == nil {
 		s.log.Error("Request failed", logattr.Request(cl.id), logattr.Route(cl.pattern()), logattr.Err(cl.err))
 	}
-	if cl.route != nil && cl.route.Level > permissions.User && !cl.identity.Anonymous() {
-		attrs := []any{logattr.FluxID(cl.identity.FluxID), logattr.Route(cl.route.Method + " " + cl.route.Path), logattr.Remote(cl.remote),
+	if cl.route != nil && cl.route.Level > permissions.User {
+		who := cl.identity.FluxID
+		if cl.identity.Anonymous() {
+			who = "nobody proved"
+		}
+		attrs := []any{logattr.FluxID(who), logattr.Route(cl.route.Method + " " + cl.route.Path), logattr.Remote(cl.remote),
 			slog.String("outcome", cl.outcome), logattr.Request(cl.id)}
 		if cl.app != "" {
 			attrs = append(attrs, logattr.App(cl.app))
@@ -235,21 +257,19 @@ func (s *Server) match(c *gin.Context) {
 	}
 	path, err := l.decode(raw)
 	if err != nil {
-		s.writeError(c, cl, http.StatusBadRequest, "Failed to decode a path parameter")
+		s.notFound(c, cl)
 		return
 	}
 	cl.path = path
+	if l.route.ByCaller {
+		c.Writer.Header()["Vary"] = varyByCaller
+	}
 }
 
 func (s *Server) notFound(c *gin.Context, cl *call) {
-	s.writeError(c, cl, http.StatusNotFound, "Cannot "+c.Request.Method+" this path. The API description is at /docs")
-}
-
-// writeError answers a request that no handler will see, with its own status in every mode.
-func (s *Server) writeError(c *gin.Context, cl *call, status int, msg string) {
-	body, _ := encode(statusError, Message{Name: "Error", Message: msg}) // text always encodes
+	body, _ := encode(statusError, Message{Name: "Error", Message: "Cannot " + c.Request.Method + " this path. The API description is at /docs"}) // text always encodes
 	cl.outcome = fault.NotFound.String()
-	s.write(c, cl, reply{status: status, contentType: jsonType, body: body})
+	s.write(c, cl, reply{status: http.StatusNotFound, contentType: jsonType, body: body, size: sizeOf(body)})
 	c.Abort()
 }
 
@@ -299,7 +319,7 @@ func requestOf(c *gin.Context, cl *call) *Request {
 // readBody reads and parses the body of a POST, at most once.
 func (s *Server) readBody(c *gin.Context, cl *call, req *Request) error {
 	r := c.Request
-	if r.Method != http.MethodPost || req.body != nil || r.Body == nil || r.Body == http.NoBody {
+	if r.Method != http.MethodPost || req.body != nil || r.ContentLength == 0 {
 		return nil
 	}
 	limit := cl.route.BodyLimit
@@ -308,20 +328,19 @@ func (s *Server) readBody(c *gin.Context, cl *call, req *Request) error {
 	}
 	tooLarge := fault.Newf(fault.TooLarge, "The body is larger than the %d bytes that this route takes", limit)
 	if r.ContentLength > limit {
-		c.Writer.Header()["Connection"] = closeHeader
 		return tooLarge
 	}
 	ctl := http.NewResponseController(c.Writer)
 	ctl.SetReadDeadline(time.Now().Add(bodyTime)) // a test recorder has none: reading then is not slow
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, r.Body, limit))
 	if err != nil {
-		c.Writer.Header()["Connection"] = closeHeader
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return tooLarge
 		}
 		return fault.Wrap(fault.Invalid, err, "The body could not be read")
 	}
 	ctl.SetReadDeadline(time.Time{})
+	delete(c.Writer.Header(), "Connection")
 	req.body = parseBody(raw)
 	if req.body == nil {
 		req.body = map[string]json.RawMessage{}
@@ -360,6 +379,9 @@ func (s *Server) serve(c *gin.Context) {
 		return
 	}
 	cl.outcome = statusSuccess
+	if !cl.identity.Anonymous() {
+		c.Writer.Header()["Cache-Control"] = noStore
+	}
 	if rt.cacheKey && out.etag != nil && !(rt.ByCaller && carriesCredentials(c.Request)) {
 		s.replies.put(c.Request.RequestURI, out, rt.Cache)
 		c.Writer.Header()["Cache-Control"] = s.maxAge(int(rt.Cache / time.Second))

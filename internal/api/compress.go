@@ -17,38 +17,42 @@ var gzipWriters = sync.Pool{New: func() any {
 }}
 
 // compress returns body as gzip, or nil when that is no smaller.
-func compress(body []byte) []byte {
+func compress(body [][]byte, size int) []byte {
 	var b bytes.Buffer
-	b.Grow(len(body) / 4)
+	b.Grow(size / 4)
 	z := gzipWriters.Get().(*gzip.Writer)
 	defer gzipWriters.Put(z)
 	z.Reset(&b)
-	if _, err := z.Write(body); err != nil {
-		return nil
+	for _, p := range body {
+		if _, err := z.Write(p); err != nil {
+			return nil
+		}
 	}
-	if err := z.Close(); err != nil || b.Len() >= len(body) {
+	if err := z.Close(); err != nil || b.Len() >= size {
 		return nil
 	}
 	return b.Bytes()
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3): gzip or * with
-// a weight above zero.
+// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3): gzip, or
+// without a word about gzip *, with a weight above zero.
 func acceptsGzip(r *http.Request) bool {
+	any := false
 	for _, line := range r.Header["Accept-Encoding"] {
 		for part := range strings.SplitSeq(line, ",") {
 			coding, params, _ := strings.Cut(part, ";")
-			coding = strings.ToLower(strings.TrimSpace(coding))
-			if coding != "gzip" && coding != "*" {
-				continue
-			}
 			q := strings.ToLower(strings.ReplaceAll(params, " ", ""))
-			if weight, ok := strings.CutPrefix(q, "q="); !ok || strings.Trim(weight, "0.") != "" {
-				return true
+			weight, given := strings.CutPrefix(q, "q=")
+			wanted := !given || strings.Trim(weight, "0.") != ""
+			switch strings.ToLower(strings.TrimSpace(coding)) {
+			case "gzip":
+				return wanted
+			case "*":
+				any = wanted
 			}
 		}
 	}
-	return false
+	return any
 }
 
 func compressible(contentType string) bool {

@@ -70,7 +70,7 @@ func describe(err error, requestID string) (Message, fault.Kind) {
 	}
 	if daemonFailed(err) {
 		code, name, message := daemonrpc.Envelope(err)
-		return Message{Code: code, Name: name, Message: message}, fault.Unavailable
+		return Message{Code: code, Name: name, Message: message}, daemonKind(err)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return Message{Name: "Error", Message: "The node took too long to answer. Please try again."}, fault.Unavailable
@@ -84,6 +84,42 @@ func daemonFailed(err error) bool {
 	_, transport := errors.AsType[*daemonrpc.TransportError](err)
 	_, method := errors.AsType[*daemonrpc.InvalidMethodError](err)
 	return rpc || transport || method
+}
+
+// Numbers of the chain daemon's own refusals that say whose turn it is.
+const (
+	rpcMisc             = -1 // usage, mostly
+	rpcTypeError        = -3
+	rpcWalletError      = -4
+	rpcNoSuchThing      = -5 // unknown block, transaction or address
+	rpcNoFunds          = -6
+	rpcInvalidParameter = -8
+	rpcWalletLocked     = -13
+	rpcDeserialization  = -22
+	rpcVerify           = -25
+	rpcRejected         = -26
+	rpcInChain          = -27
+	rpcUnknownMethod    = -32601
+)
+
+// daemonKind says whose turn it is after an error of the chain daemon.
+func daemonKind(err error) fault.Kind {
+	if _, ok := errors.AsType[*daemonrpc.InvalidMethodError](err); ok {
+		return fault.NotFound
+	}
+	rpc, ok := errors.AsType[*daemonrpc.RPCError](err)
+	if !ok {
+		return fault.Unavailable
+	}
+	switch rpc.Code {
+	case rpcMisc, rpcTypeError, rpcInvalidParameter, rpcDeserialization, rpcVerify, rpcRejected:
+		return fault.Invalid
+	case rpcNoSuchThing, rpcUnknownMethod:
+		return fault.NotFound
+	case rpcWalletError, rpcNoFunds, rpcWalletLocked, rpcInChain:
+		return fault.Conflict
+	}
+	return fault.Unavailable
 }
 
 // httpStatus is the one place that chooses the HTTP status of an error. A
@@ -118,13 +154,11 @@ func httpStatus(mode ErrorStatus, kind fault.Kind) int {
 	return http.StatusInternalServerError
 }
 
-// encode writes {"status":…,"data":…} in that order. A json.RawMessage is
-// copied as it is.
-func encode(status string, data any) ([]byte, error) {
+// encode makes {"status":…,"data":…} in that order, in parts: a
+// json.RawMessage becomes one of them as it is, so that a large answer that many
+// ask for is in memory once.
+func encode(status string, data any) ([][]byte, error) {
 	var b bytes.Buffer
-	if raw, ok := data.(json.RawMessage); ok {
-		b.Grow(len(raw) + 40)
-	}
 	b.WriteString(`{"status":"`)
 	b.WriteString(status)
 	b.WriteByte('"')
@@ -132,6 +166,9 @@ func encode(status string, data any) ([]byte, error) {
 	case noData:
 	case json.RawMessage:
 		b.WriteString(`,"data":`)
+		if len(d) >= largeReply {
+			return [][]byte{b.Bytes(), d, []byte("}")}, nil
+		}
 		if len(d) == 0 {
 			b.WriteString("null")
 		}
@@ -146,7 +183,7 @@ func encode(status string, data any) ([]byte, error) {
 		b.Truncate(b.Len() - 1) // Encode ends with a line feed
 	}
 	b.WriteByte('}')
-	return b.Bytes(), nil
+	return [][]byte{b.Bytes()}, nil
 }
 
 // Header values that every reply shares, so that setting them allocates nothing.
@@ -157,6 +194,9 @@ var (
 	gzipCoding  = []string{"gzip"}
 	closeHeader = []string{"close"}
 	noSniff     = []string{"nosniff"}
+	noStore     = []string{"no-store"}
+	// varyByCaller keeps a browser from showing one caller what another saw.
+	varyByCaller = []string{"Accept-Encoding, zelidauth, zelid, signature, loginPhrase"}
 	// pagePolicy lets a page load its own files and nothing else.
 	pagePolicy = []string{"default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}
 )
@@ -168,25 +208,36 @@ func isJSON(contentType []string) bool { return &contentType[0] == &jsonType[0] 
 type reply struct {
 	status      int
 	contentType []string
-	body        []byte
+	body        [][]byte // in parts, which are never written to
+	size        int      // of the body in bytes
 	etag        []string
-	length      []string // of the body as it is
+	length      []string // size as text; nil where it was not worth it
 }
 
 // etagOf returns a weak entity tag (RFC 9110) of the length and a hash of the body.
-func etagOf(body []byte) string {
-	sum := sha1.Sum(body)
-	return `W/"` + strconv.FormatInt(int64(len(body)), 16) + "-" + base64.RawStdEncoding.EncodeToString(sum[:]) + `"`
+func etagOf(body [][]byte, size int) string {
+	h := sha1.New()
+	for _, p := range body {
+		h.Write(p)
+	}
+	return `W/"` + strconv.FormatInt(int64(size), 16) + "-" + base64.RawStdEncoding.EncodeToString(h.Sum(nil)) + `"`
+}
+
+func sizeOf(body [][]byte) (n int) {
+	for _, p := range body {
+		n += len(p)
+	}
+	return n
 }
 
 // success makes the reply of a handler that went well.
 func success(data any) (reply, error) {
 	switch d := data.(type) {
 	case Raw:
-		return okay([]string{d.ContentType}, d.Body), nil
+		return okay([]string{d.ContentType}, [][]byte{d.Body}), nil
 	case Warning:
 		body, err := encode(statusWarning, d.Message)
-		return reply{status: http.StatusOK, contentType: jsonType, body: body}, err
+		return reply{status: http.StatusOK, contentType: jsonType, body: body, size: sizeOf(body)}, err
 	}
 	body, err := encode(statusSuccess, data)
 	if err != nil {
@@ -196,8 +247,9 @@ func success(data any) (reply, error) {
 }
 
 // okay makes a reply that can be asked for again by its entity tag.
-func okay(contentType []string, body []byte) reply {
-	return reply{status: http.StatusOK, contentType: contentType, body: body, etag: []string{etagOf(body)}, length: []string{strconv.Itoa(len(body))}}
+func okay(contentType []string, body [][]byte) reply {
+	n := sizeOf(body)
+	return reply{status: http.StatusOK, contentType: contentType, body: body, size: n, etag: []string{etagOf(body, n)}, length: []string{strconv.Itoa(n)}}
 }
 
 // fail answers with the error envelope and ends the chain.
@@ -207,11 +259,14 @@ func (s *Server) fail(c *gin.Context, cl *call, err error) {
 	cl.err = err
 	body, encErr := encode(statusError, m)
 	if encErr != nil { // a code that JSON can't carry
-		body = []byte(`{"status":"error","data":{"message":"Unknown error"}}`)
+		body = [][]byte{[]byte(`{"status":"error","data":{"message":"Unknown error"}}`)}
 	}
-	s.write(c, cl, reply{status: httpStatus(s.errorStatus, kind), contentType: jsonType, body: body})
+	s.write(c, cl, reply{status: httpStatus(s.errorStatus, kind), contentType: jsonType, body: body, size: sizeOf(body)})
 	c.Abort()
 }
+
+// tooMuch answers a client that has too many large replies on their way.
+var tooMuch = fault.Error{Kind: fault.TooMany, Code: 429, Name: "TooManyRequests", Msg: "Too many large replies are on their way to you. Read them first."}
 
 // write sends a finished reply: conditional, compressed where the client asked
 // for it, without a body for HEAD.
@@ -222,8 +277,8 @@ func (s *Server) write(c *gin.Context, cl *call, r reply) {
 		h["X-Content-Type-Options"] = noSniff
 		h["Content-Security-Policy"] = pagePolicy
 	}
-	body, length := r.body, r.length
-	if len(body) >= compressFrom {
+	body, size, length := r.body, r.size, r.length
+	if size >= compressFrom && h["Vary"] == nil {
 		h["Vary"] = varyOn
 	}
 	if r.etag != nil && r.status == http.StatusOK {
@@ -236,21 +291,31 @@ func (s *Server) write(c *gin.Context, cl *call, r reply) {
 			return
 		}
 	}
-	if len(body) >= compressFrom && acceptsGzip(c.Request) && compressible(r.contentType[0]) {
-		if z := compress(body); z != nil {
-			body = z
+	if size >= largeReply && c.Request.Method != http.MethodHead {
+		from := network(cl.remote)
+		if !s.out.enter(from, size, s.limits.exempt(cl.remote)) {
+			delete(h, "Etag")
+			delete(h, "Cache-Control")
+			e := tooMuch
+			s.fail(c, cl, &e)
+			return
+		}
+		defer s.out.leave(from, size)
+	}
+	if size >= compressFrom && acceptsGzip(c.Request) && compressible(r.contentType[0]) {
+		if z := compress(body, size); z != nil {
+			body, size, length = [][]byte{z}, len(z), nil
 			h["Content-Encoding"] = gzipCoding
-			length = nil
 		}
 	}
 	if length == nil {
-		length = []string{strconv.Itoa(len(body))}
+		length = []string{strconv.Itoa(size)}
 	}
 	h["Content-Length"] = length
 	w.WriteHeader(r.status)
-	cl.status, cl.bytes = r.status, len(body)
+	cl.status, cl.bytes = r.status, size
 	if c.Request.Method != http.MethodHead {
-		_, cl.writeErr = w.Write(body)
+		cl.writeErr = send(w, body, size)
 	} else {
 		w.WriteHeaderNow()
 	}

@@ -51,18 +51,19 @@ var everybody = []who{anonymous, user, appOwner, otherOwner, fluxTeam, support, 
 
 // world is a running node with real parts: listener, store, chain daemon.
 type world struct {
-	t      *testing.T
-	server *Server
-	store  *sqlite.DB
-	chain  *devnet.Chain
-	health *health.Registry
-	base   string // http://…
-	ws     string // ws://…
-	tls    string // https://…
-	keys   map[who]*wallet.Key
-	auth   map[who]string // zelidauth headers
-	clock  *clock
-	client *http.Client
+	t       *testing.T
+	server  *Server
+	store   *sqlite.DB
+	chain   *devnet.Chain
+	health  *health.Registry
+	base    string // http://…
+	ws      string // ws://…
+	tls     string // https://…
+	private string // host:port
+	keys    map[who]*wallet.Key
+	auth    map[who]string // zelidauth headers
+	clock   *clock
+	client  *http.Client
 }
 
 // clock is the real time plus what a test adds.
@@ -152,6 +153,7 @@ func (w *world) listen(dir string, ac Config) {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
 	w.client = &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	w.base, w.ws, w.tls = "http://"+l.API.Addr().String(), "ws://"+l.API.Addr().String(), "https://"+l.TLS.Addr().String()
+	w.private = l.Private.Addr().String()
 	w.t.Cleanup(func() {
 		cancel()
 		transport.CloseIdleConnections()

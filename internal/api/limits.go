@@ -19,8 +19,8 @@ type Limits struct {
 	Exempt []netip.Prefix
 }
 
-// limiters hold a token bucket for each address and each identity that asked
-// lately. An IPv6 caller owns its whole /64, so that is what counts.
+// limiters hold a token bucket for each network and each identity that asked
+// lately.
 type limiters struct {
 	Limits
 	addresses  *recent.Map[netip.Addr, *rate.Limiter]
@@ -29,13 +29,23 @@ type limiters struct {
 
 // limiterEntries bounds the buckets that are remembered; the oldest are
 // forgotten first, which only ever grants more.
-const limiterEntries = 50000
+const limiterEntries = 20000
 
 func newLimiters(l Limits, now func() time.Time) *limiters {
 	return &limiters{Limits: l,
 		addresses:  recent.New[netip.Addr, *rate.Limiter](10*time.Minute, limiterEntries, now),
 		identities: recent.New[string, *rate.Limiter](10*time.Minute, limiterEntries, now),
 	}
+}
+
+// network is what limits count as one caller: an IPv4 address, or the /64 that
+// an IPv6 caller owns.
+func network(a netip.Addr) netip.Addr {
+	if !a.Is6() {
+		return a
+	}
+	p, _ := a.Prefix(64) // 64 is a valid length for IPv6
+	return p.Addr()
 }
 
 func (l *limiters) exempt(a netip.Addr) bool {
@@ -56,11 +66,7 @@ func (l *limiters) allow(a netip.Addr, n int) (time.Duration, bool) {
 	if l.exempt(a) {
 		return 0, true
 	}
-	if a.Is6() {
-		p, _ := a.Prefix(64) // 64 is a valid length for IPv6
-		a = p.Addr()
-	}
-	return take(l, l.addresses, a, n)
+	return take(l, l.addresses, network(a), n)
 }
 
 // allowIdentity takes a token of the identity.
@@ -77,7 +83,7 @@ func take[K comparable](l *limiters, m *recent.Map[K, *rate.Limiter], key K, n i
 		b = rate.NewLimiter(rate.Limit(l.PerSecond), l.Burst)
 		m.Put(key, b, m.Begin())
 	}
-	if b.AllowN(time.Now(), n) {
+	if b.AllowN(time.Now(), min(n, l.Burst)) {
 		return 0, true
 	}
 	return time.Duration(float64(n) * float64(time.Second) / l.PerSecond), false

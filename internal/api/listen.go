@@ -26,6 +26,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/fluxosd/fluxosd/internal/logattr"
 )
 
 // Times of a connection. A client that drips its headers is gone after
@@ -102,8 +104,8 @@ func (s *Server) ServeListeners(ctx context.Context, l Listeners, private http.H
 		for _, srv := range servers {
 			down.Go(func() error {
 				if err := srv.Shutdown(grace); err != nil {
-					srv.Close()
-					return fmt.Errorf("requests were still in flight after %v: %w", l.Shutdown, err)
+					s.log.Warn("Requests in flight were cut off", slog.String("after", l.Shutdown.String()), logattr.Err(err))
+					return srv.Close()
 				}
 				return nil
 			})
@@ -184,7 +186,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		}
 		var from netip.Addr
 		if ap, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
-			from = ap.Addr().Unmap()
+			from = network(ap.Addr().Unmap())
 		}
 		if !l.limit.enter(from) {
 			conn.Close()

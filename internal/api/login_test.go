@@ -47,8 +47,7 @@ func TestLoginFromPhraseToLogout(t *testing.T) {
 			if err := json.Unmarshal(a.Data, &l); err != nil || a.Status != "success" {
 				t.Fatalf("verifylogin: %s", a.raw)
 			}
-			canonical := permissions.CanonicalID(kind.id)
-			if l["message"] != "Successfully logged in" || l["zelid"] != canonical || l["loginPhrase"] != p || l["signature"] != sig || l["privilage"] != "user" {
+			if l["message"] != "Successfully logged in" || l["zelid"] != kind.id || l["loginPhrase"] != p || l["signature"] != sig || l["privilage"] != "user" {
 				t.Errorf("verifylogin answered %v", l)
 			}
 			created, err := time.Parse("2006-01-02T15:04:05.000Z", l["createdAt"])
@@ -115,6 +114,32 @@ func TestPhraseIsGoodForOneOfManyLogins(t *testing.T) {
 	}
 	if n, err := w.store.Count(t.Context(), store.LoggedUsers, nil); won != 1 || n != 1 || err != nil {
 		t.Errorf("%d logins, %d sessions, %v; want one", won, n, err)
+	}
+}
+
+// An Ethereum owner has the rights in any letter case of the address; sessions
+// belong to the address as it was written.
+func TestEthereumOwnerInAnyCase(t *testing.T) {
+	key, err := wallet.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, lower := key.EthereumAddress(), strings.ToLower(key.EthereumAddress())
+	w := newWorld(t, func(_ *Config, pc *permissions.Config) { pc.Admin = lower })
+	for _, id := range []string{sum, lower} {
+		p := w.phrase()
+		sig := key.SignEthereum(p)
+		a := w.request("POST", "/id/verifylogin", claimJSON(id, p, sig))
+		if !strings.Contains(string(a.Data), `"privilage":"admin"`) || !strings.Contains(string(a.Data), `"zelid":"`+id+`"`) {
+			t.Errorf("%s: %s", id, a.raw)
+		}
+		a = w.request("GET", "/id/loggedsessions", "", "zelidauth: "+header(id, p, sig))
+		if strings.Count(string(a.Data), `"zelid":"`+id+`"`) != 1 || strings.Count(string(a.Data), "zelid") != 1 {
+			t.Errorf("sessions of %s: %s", id, a.raw)
+		}
+		if a := w.request("GET", "/id/loggedusers", "", "zelidauth: "+header(id, p, sig)); a.Status != "success" {
+			t.Errorf("%s isn't admin: %s", id, a.raw)
+		}
 	}
 }
 
@@ -292,6 +317,9 @@ func TestBadCredentialsAreRefusedWithOneText(t *testing.T) {
 		"JSON array":             {"zelidauth: []"},
 		"JSON number":            {"zelidauth: 5"},
 		"JSON cut":               {`zelidauth: {"zelid":"` + id},
+		"JSON with a name twice": {`zelidauth: {"zelid":"x",` + claimJSON(id, p, sig)[1:]},
+		"JSON in other letters":  {"zelidauth: " + strings.Replace(claimJSON(id, p, sig), "zelid", "ZelID", 1)},
+		"JSON and more":          {"zelidauth: " + claimJSON(id, p, sig) + "{}"},
 		"JSON nested":            {`zelidauth: {"zelid":{"$ne":""},"loginPhrase":{"$ne":""},"signature":{"$ne":""}}`},
 		"no signature":           {"zelidauth: zelid=" + id + "&loginPhrase=" + p},
 		"twice the same name":    {"zelidauth: " + auth + "&zelid=" + id},
@@ -510,6 +538,9 @@ func TestSocketTellsOfAProvidedSignature(t *testing.T) {
 	texts, code := frames(t, ws)
 	if code != 4015 || len(texts) != 2 || !strings.Contains(texts[0], "any signature") || !strings.Contains(texts[1], "any%20signature") {
 		t.Errorf("%d %q", code, texts)
+	}
+	if a := w.request("POST", "/id/providesign", claimJSON(id, strings.Repeat("a specification ", 20000), "x")); a.Status != "success" {
+		t.Errorf("a long message: %.200s", a.raw)
 	}
 	for body, want := range map[string]string{
 		`{}`:                             "No Flux ID is specified",

@@ -32,7 +32,9 @@ func Private(registry *health.Registry, metrics http.Handler) http.Handler {
 			http.Error(w, "this listener answers to localhost only", http.StatusForbidden)
 			return
 		}
+		closeUnlessRead(r, w.Header())
 		mux.ServeHTTP(w, r)
+		stopReading(r, w)
 	})
 }
 

@@ -52,7 +52,7 @@ func (k *replyCache) get(key string) (*cachedReply, int) {
 }
 
 func (k *replyCache) put(key string, r reply, ttl time.Duration) {
-	size := len(r.body) + len(key) + 256
+	size := r.size + len(key) + 256
 	if size > maxCachedReply {
 		return
 	}

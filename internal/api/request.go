@@ -102,11 +102,27 @@ func isFalsy(raw json.RawMessage) bool {
 	return err == nil && f == 0
 }
 
-// parseQuery reads a query string leniently: a pair that can't be decoded is
-// left out, as existing clients expect, and never makes the rest unreadable.
+// parseQuery reads query-string text as existing clients expect it: pairs are
+// separated by & alone, + is a space, and text that is not percent-encoded in
+// a proper way stays as it is.
 func parseQuery(q string) url.Values {
-	v, _ := url.ParseQuery(q)
+	v := make(url.Values)
+	for pair := range strings.SplitSeq(q, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name = unescape(name)
+		v[name] = append(v[name], unescape(value))
+	}
 	return v
+}
+
+func unescape(s string) string {
+	if dec, err := url.QueryUnescape(s); err == nil {
+		return dec
+	}
+	return strings.ReplaceAll(s, "+", " ")
 }
 
 // parseBody reads a body by the rule of all POST routes: JSON or query-string

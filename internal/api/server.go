@@ -94,6 +94,7 @@ type Server struct {
 	sockets   *router
 	unmatched observer
 	open      socketCounter
+	out       outflow
 
 	idPrefix      string
 	requests      atomic.Uint64

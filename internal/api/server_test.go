@@ -140,6 +140,7 @@ func TestBodiesUnderAnyContentType(t *testing.T) {
 			` {"a":null} `:                     `{"a":null}`,
 			`a=b&c=d%20e&a=z`:                  `{"a":"b","c":"d e"}`,
 			`a[b]=c`:                           `{"a[b]":"c"}`,
+			`m=100%+done&n=x;y&&%zz=1`:         `{"%zz":"1","m":"100% done","n":"x;y"}`,
 			`[1]`:                              `{}`,
 			`"text"`:                           `{}`,
 			`null`:                             `{}`,
@@ -177,6 +178,32 @@ func TestBodyLimit(t *testing.T) {
 }
 
 // A body of 1 GB is refused when its length is known, before it is sent.
+// A body that was announced and that nobody reads keeps nobody waiting: not the
+// client, not the daemon's end.
+func TestUnreadBodiesHoldNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	for _, start := range []string{
+		"POST /nope HTTP/1.1", "GET /flux/version HTTP/1.1", "POST /id/logoutspecificsession HTTP/1.1", "OPTIONS /x HTTP/1.1", "POST /apps/appregister HTTP/1.1",
+	} {
+		for _, address := range []string{strings.TrimPrefix(w.base, "http://"), w.private} {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(5 * time.Second))
+			fmt.Fprintf(conn, "%s\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n", start)
+			raw, err := io.ReadAll(conn) // to the end: the connection is closed
+			if err != nil || !strings.HasPrefix(string(raw), "HTTP/1.1 ") || !strings.Contains(string(raw), "Connection: close") {
+				t.Errorf("%s: %v %q", start, err, raw)
+			}
+		}
+	}
+	if a := w.request("POST", "/id/checkprivilege", "{}"); a.header.Get("Connection") != "" {
+		t.Errorf("a body that was read closes the connection: %v", a.header)
+	}
+}
+
 func TestHugeBodyIsRefusedEarly(t *testing.T) {
 	w := newWorld(t, nil)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.base, "http://"))
@@ -209,7 +236,7 @@ func TestErrorStatusModes(t *testing.T) {
 	for mode, want := range map[ErrorStatus]map[string]int{
 		Documented: {"/flux/ip": 200, "/flux/staticip": 200, "/flux/kadena": 200, "/flux/id": 200, "/flux/pgp": 200, "/flux/uptime": 200, "/daemon/getblock": 200, "/id/loggedusers": 401},
 		Compat:     {"/flux/ip": 200, "/flux/staticip": 200, "/flux/kadena": 200, "/flux/id": 200, "/flux/pgp": 200, "/flux/uptime": 200, "/daemon/getblock": 200, "/id/loggedusers": 200},
-		Full:       {"/flux/ip": 400, "/flux/staticip": 404, "/flux/kadena": 409, "/flux/id": 503, "/flux/pgp": 500, "/flux/uptime": 503, "/daemon/getblock": 503, "/id/loggedusers": 401},
+		Full:       {"/flux/ip": 400, "/flux/staticip": 404, "/flux/kadena": 409, "/flux/id": 503, "/flux/pgp": 500, "/flux/uptime": 503, "/daemon/getblock": 400, "/id/loggedusers": 401},
 	} {
 		w := newWorld(t, func(ac *Config, _ *permissions.Config) { ac.ErrorStatus = mode })
 		for path, err := range failures {
@@ -283,6 +310,11 @@ func TestCompression(t *testing.T) {
 			t.Errorf("Accept-Encoding %q: compressed", accept)
 		}
 	}
+	for accept, want := range map[string]string{"*": "gzip", "gzip;q=0, *": "", "*;q=0, gzip": "gzip"} {
+		if a := w.request("GET", "/flux/ip", "", "Accept-Encoding: "+accept); a.header.Get("Content-Encoding") != want {
+			t.Errorf("Accept-Encoding %q: %q, want %q", accept, a.header.Get("Content-Encoding"), want)
+		}
+	}
 	if a := w.request("GET", "/flux/version", "", "Accept-Encoding: gzip"); a.header.Get("Content-Encoding") != "" {
 		t.Error("a short reply is compressed")
 	}
@@ -336,6 +368,12 @@ func TestPrivateRepliesAreNotShared(t *testing.T) {
 	for range 3 {
 		for _, n := range []who{admin, anonymous, user, fluxTeam, admin} {
 			a := w.request("GET", "/daemon/getinfo", "", w.as(n)...)
+			if vary := a.header.Get("Vary"); !strings.Contains(vary, "zelidauth") {
+				t.Errorf("%s: Vary %q", n, vary)
+			}
+			if cc := a.header.Get("Cache-Control"); (cc == "no-store") != (n != anonymous) {
+				t.Errorf("%s: Cache-Control %q", n, cc)
+			}
 			if got := strings.Contains(string(a.Data), `"balance"`); a.Status != "success" || got != (n == admin) {
 				t.Errorf("%s: balance shown=%v, %s", n, got, a.raw)
 			}
@@ -371,6 +409,34 @@ func TestDearCallsCostMore(t *testing.T) {
 	for i, want := range []int{200, 200, 200, 429} {
 		if a := w.request("POST", "/id/providesign", "{}"); a.code != want {
 			t.Errorf("call %d: %d, want %d", i+1, a.code, want)
+		}
+	}
+}
+
+// A burst smaller than the cost of a call must not shut that call off.
+func TestSmallBurstAllowsDearCalls(t *testing.T) {
+	l := newLimiters(Limits{PerSecond: 0.01, Burst: 3}, time.Now)
+	a := netip.MustParseAddr("192.0.2.1")
+	if _, ok := l.allow(a, 10); !ok {
+		t.Error("a call that costs 10 is never allowed with a burst of 3")
+	}
+	if _, ok := l.allow(a, 1); ok {
+		t.Error("it cost nothing")
+	}
+}
+
+// The application is named where the row says, as text, and nowhere else.
+func TestAppInTheBodyIsNotTakenFromElsewhere(t *testing.T) {
+	w := newWorld(t, nil)
+	for body, want := range map[string]int{
+		`{"appname":"` + ownedApp + `"}`:   http.StatusNotImplemented,
+		`{"appname":"` + otherApp + `"}`:   http.StatusUnauthorized,
+		`{"appname":["` + otherApp + `"]}`: http.StatusOK, // an error: it must be text
+		`{}`:                               http.StatusUnauthorized,
+	} {
+		a := w.request("POST", "/apps/appexec?appname="+ownedApp, body, w.as(appOwner)...)
+		if a.code != want || a.Status != "error" {
+			t.Errorf("%s: %d %s, want %d", body, a.code, a.raw, want)
 		}
 	}
 }
@@ -434,6 +500,56 @@ func TestTLSWithAnOwnCertificate(t *testing.T) {
 	}
 }
 
+// Clients that ask for large replies and don't read them get no more of them.
+func TestLargeRepliesThatNobodyReads(t *testing.T) {
+	w := newWorld(t, func(ac *Config, _ *permissions.Config) { ac.Limits = Limits{PerSecond: 1e6, Burst: 1e6} })
+	big := json.RawMessage(`"` + strings.Repeat("x", 20<<20) + `"`)
+	w.handle("/flux/ip", func(context.Context, *Request) (any, error) { return big, nil })
+	if a := w.request("GET", "/flux/ip", ""); len(a.raw) != len(big)+len(`{"status":"success","data":}`) || a.Status != "success" {
+		t.Fatalf("%d bytes of a large reply: %.60s", len(a.raw), a.raw)
+	}
+	refused := 0
+	for i := range 10 {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(w.base, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET /flux/ip?%d HTTP/1.1\r\nHost: x\r\n\r\n", i)
+		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		line, err := bufio.NewReaderSize(conn, 16).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(line, "429") {
+			refused++
+		}
+	}
+	if refused != 7 { // three replies of 20 MiB fit into what one network may have
+		t.Errorf("%d of 10 clients were refused, want 7", refused)
+	}
+	if a := w.request("GET", "/flux/version", ""); a.Status != "success" {
+		t.Errorf("a small reply: %s", a.raw)
+	}
+}
+
+func TestOutflowCountsNetworks(t *testing.T) {
+	var o outflow
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	if !o.enter(a, outflowNetwork*2, false) || o.enter(a, largeReply, false) || !o.enter(a, largeReply, true) || !o.enter(b, largeReply, false) {
+		t.Error("one reply is always allowed, a second one over the bound isn't, others are not concerned")
+	}
+	if o.enter(b, outflowAll, true) {
+		t.Error("the bound for all was passed")
+	}
+	o.leave(a, outflowNetwork*2)
+	o.leave(a, largeReply)
+	o.leave(b, largeReply)
+	if o.all != 0 || len(o.peers) != 0 {
+		t.Errorf("left over: %d, %v", o.all, o.peers)
+	}
+}
+
 // Clients that drip headers or bodies don't keep others from being served.
 func TestSlowClientsDoNotStopOthers(t *testing.T) {
 	w := newWorld(t, nil)
@@ -465,21 +581,14 @@ func TestSlowClientsDoNotStopOthers(t *testing.T) {
 			t.Fatalf("%s", a.raw)
 		}
 		worst = max(worst, time.Since(start))
-		for range 5 { // they go on dripping
-			io.WriteString(conns[len(conns)/2], "x")
+		for _, c := range conns[:50] { // they go on dripping
+			io.WriteString(c, "x")
 		}
 	}
 	if worst > 2*time.Second {
 		t.Errorf("a normal client waited %v", worst)
 	}
 	t.Logf("1000 slow clients; slowest of 200 normal requests: %v", worst)
-}
-
-func TestDrippedHeadersAndBodiesEnd(t *testing.T) {
-	srv := newHTTPServer(http.NotFoundHandler(), nil)
-	if srv.ReadHeaderTimeout <= 0 || srv.IdleTimeout <= 0 || srv.WriteTimeout <= 0 || srv.MaxHeaderBytes <= 0 {
-		t.Errorf("a limit is missing: %+v", srv)
-	}
 }
 
 // Requests in flight end with their answer when the daemon stops.
@@ -696,6 +805,7 @@ func TestLogsTellWhoAndWhatWithoutSecrets(t *testing.T) {
 	w.request("GET", "/daemon/importprivkey/"+secret, "", headers...)
 	w.request("GET", "/daemon/importprivkeyy/"+secret+"?"+secret, "", headers...)
 	w.request("GET", "/apps/applog/"+ownedApp, "", headers...)
+	w.request("GET", "/daemon/getbalance", "")
 	deadline := time.Now().Add(5 * time.Second)
 	for !strings.Contains(access.String(), "applog") && time.Now().Before(deadline) {
 		w.request("GET", "/flux/version", "")
@@ -708,7 +818,8 @@ func TestLogsTellWhoAndWhatWithoutSecrets(t *testing.T) {
 			t.Errorf("%s is in the log", s)
 		}
 	}
-	for _, want := range []string{`route="GET /daemon/importprivkey/:fluxprivkey?/:label?/:rescan?"`, "who=" + w.keys[admin].FluxID(), "app=" + ownedApp, "outcome=", "remote=127.0.0.1"} {
+	for _, want := range []string{`route="GET /daemon/importprivkey/:fluxprivkey?/:label?/:rescan?"`, "who=" + w.keys[admin].FluxID(), "app=" + ownedApp, "outcome=", "remote=127.0.0.1",
+		`who="nobody proved" route="GET /daemon/getbalance/:minconf?/:includewatchonly?" remote=127.0.0.1 outcome=refused_no_credentials`} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the audit log lacks %s:\n%s", want, log.String())
 		}

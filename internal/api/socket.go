@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -53,7 +54,7 @@ var upgrader = websocket.Upgrader{
 		body, _ := encode(statusError, Message{Name: "Error", Message: reason.Error()}) // text always encodes
 		w.Header()["Content-Type"] = jsonType
 		w.WriteHeader(status)
-		w.Write(body)
+		send(w, body, sizeOf(body))
 	},
 }
 
@@ -102,10 +103,11 @@ func (k *Conn) Send(status string, data any) error {
 	var flat struct {
 		Data json.RawMessage `json:"data"`
 	}
-	if err := json.Unmarshal(body, &flat); err != nil {
+	text := bytes.Join(body, nil)
+	if err := json.Unmarshal(text, &flat); err != nil {
 		return err
 	}
-	for _, frame := range []string{string(body), queryFrame(status, flat.Data)} {
+	for _, frame := range []string{string(text), queryFrame(status, flat.Data)} {
 		k.ws.SetWriteDeadline(time.Now().Add(socketWrite))
 		if err := k.ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
 			return err
@@ -147,11 +149,12 @@ func escapeFrame(s string) string { return strings.ReplaceAll(url.QueryEscape(s)
 
 // attach upgrades the connection and runs the row's handler.
 func (s *Server) attach(c *gin.Context, cl *call, req *Request) {
-	if !s.open.enter(cl.remote, s.limits.exempt(cl.remote)) {
+	from := network(cl.remote)
+	if !s.open.enter(from, s.limits.exempt(cl.remote)) {
 		s.fail(c, cl, &fault.Error{Kind: fault.TooMany, Code: 429, Name: "TooManyRequests", Msg: "Too many open sockets"})
 		return
 	}
-	defer s.open.leave(cl.remote)
+	defer s.open.leave(from)
 	ws, err := upgrader.Upgrade(c.Writer, c.Request, nil)
 	if err != nil {
 		cl.status, cl.outcome = http.StatusBadRequest, fault.Invalid.String()

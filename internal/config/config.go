@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fluxosd/fluxosd/internal/secret"
@@ -157,6 +158,10 @@ type Options struct {
 	Flags []string
 	// Demo lifts the requirement of node.flux_id.
 	Demo bool
+	// CheckMongoDB says what is wrong with the URI of a MongoDB server, as far
+	// as that can be told without connecting; nil asks nobody. Its errors must
+	// not quote the URI.
+	CheckMongoDB func(uri string) error
 }
 
 // Load reads and checks the whole configuration. A failure is an *Error.
@@ -169,6 +174,11 @@ func Load(o Options) (*Config, error) {
 	l.flags(o.Flags)
 	l.derive()
 	l.problems = append(l.problems, l.cfg.check(o.Demo, l.bad)...)
+	if uri := l.cfg.Store.URI; o.CheckMongoDB != nil && !l.bad["store.uri"] && strings.HasPrefix(uri.Reveal(), "mongodb") {
+		if err := o.CheckMongoDB(uri.Reveal()); err != nil {
+			l.problems = append(l.problems, Problem{Key: "store.uri", Source: l.cfg.sources["store.uri"], Reason: err.Error(), Example: `"mongodb://127.0.0.1:27017"`})
+		}
+	}
 	if len(l.problems) > 0 {
 		return nil, &Error{Problems: l.problems}
 	}

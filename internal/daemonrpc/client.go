@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -24,7 +23,8 @@ import (
 const (
 	// DefaultTimeout is the time a call may take, waiting for its turn included.
 	DefaultTimeout = 40 * time.Second
-	// DefaultConcurrency is the number of requests the daemon works on at one time.
+	// DefaultConcurrency is the number of requests the daemon works on at one time;
+	// half of them may be of one method.
 	DefaultConcurrency = 8
 	// DefaultMaxReply bounds one reply, in bytes. The node list, the largest
 	// regular reply, is some ten million.
@@ -46,7 +46,7 @@ type Config struct {
 	Methods map[string]Sharing
 
 	Timeout     time.Duration // per call; 0 means DefaultTimeout
-	Concurrency int           // requests at one time; 0 means DefaultConcurrency
+	Concurrency int           // requests at one time, of one method half of it but at least one; 0 means DefaultConcurrency
 	MaxReply    int64         // bytes; 0 means DefaultMaxReply
 
 	Logger *slog.Logger // nil discards
@@ -65,7 +65,7 @@ type Config struct {
 type Client struct {
 	url, addr string
 	sign      func(*http.Request) // adds the credentials; a function, so that printing a Client shows none
-	methods   map[string]Sharing
+	methods   map[string]method   // not changed after New
 	timeout   time.Duration
 	maxReply  int64
 	log       *slog.Logger
@@ -74,7 +74,7 @@ type Client struct {
 	now       func() time.Time
 
 	http   *http.Client
-	slots  chan struct{} // one token per request under way
+	slots  chan struct{} // one token per request under way; taken after the method's own
 	cache  *replyCache
 	lastID atomic.Uint64
 	state  atomic.Uint32 // State last seen, for logging changes only
@@ -84,8 +84,14 @@ type Client struct {
 
 	mu      sync.Mutex         // may be held while taking the cache's lock
 	closed  bool               // under mu
-	flights map[string]*flight // under mu
+	flights map[string]*flight // under mu; those that a caller may still join
 	running sync.WaitGroup     // goroutines of flights; started only under mu and while not closed
+}
+
+// method is what the client knows of one method it may call.
+type method struct {
+	sharing Sharing
+	slots   chan struct{} // one token per request of this method that is under way or waits for one of Client.slots
 }
 
 // New checks the configuration and returns a client. It does not call the daemon.
@@ -107,11 +113,8 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		url: cfg.URL, addr: addr,
 		sign:    func(r *http.Request) { r.SetBasicAuth(cfg.User, cfg.Password.Reveal()) },
-		methods: maps.Clone(cfg.Methods), timeout: cfg.Timeout, maxReply: cfg.MaxReply,
+		timeout: cfg.Timeout, maxReply: cfg.MaxReply,
 		log: cfg.Logger, observe: cfg.Observe, cached: cfg.ObserveCached, now: cfg.Now,
-	}
-	if c.methods == nil {
-		c.methods = ChainMethods()
 	}
 	if c.timeout == 0 {
 		c.timeout = DefaultTimeout
@@ -128,6 +131,14 @@ func New(cfg Config) (*Client, error) {
 	concurrency := cfg.Concurrency
 	if concurrency == 0 {
 		concurrency = DefaultConcurrency
+	}
+	sharings := cfg.Methods
+	if sharings == nil {
+		sharings = ChainMethods()
+	}
+	c.methods = make(map[string]method, len(sharings))
+	for name, sharing := range sharings {
+		c.methods[name] = method{sharing: sharing, slots: make(chan struct{}, max(1, concurrency/2))}
 	}
 	c.flights = make(map[string]*flight)
 	c.slots = make(chan struct{}, concurrency)
@@ -183,7 +194,12 @@ func (c *Client) Close() {
 //
 // Identical calls of read-only methods may share one request and, for a short
 // time, one reply. A caller whose ctx ends leaves at once; others who wait for
-// the same request are not disturbed.
+// the same request are not disturbed, and when nobody waits any more it is
+// cancelled.
+//
+// Requests of one method take at most half of the client's concurrency, so that
+// a method that hangs leaves the others their turns. Waiting for a turn ends
+// with ctx and counts towards the client's timeout.
 //
 // The error is *InvalidMethodError, *RPCError, *TransportError, ErrClosed or
 // wraps the cause of ctx.
@@ -211,111 +227,70 @@ func (c *Client) Height(ctx context.Context) (int64, error) {
 	return height, nil
 }
 
-func (c *Client) call(ctx context.Context, method string, params []any, fresh bool) (json.RawMessage, error) {
-	sharing, ok := c.methods[method]
+func (c *Client) call(ctx context.Context, name string, params []any, fresh bool) (json.RawMessage, error) {
+	m, ok := c.methods[name]
 	if !ok {
-		return nil, &InvalidMethodError{Method: method}
+		return nil, &InvalidMethodError{Method: name}
 	}
-	args, err := encodeParams(params)
+	req, err := newRequest(c.lastID.Add(1), name, params)
 	if err != nil {
-		return nil, fmt.Errorf("call %s: %w", method, err)
+		return nil, fmt.Errorf("call %s: %w", name, err)
 	}
 	switch {
 	case c.ctx.Err() != nil:
 		return nil, ErrClosed
 	case ctx.Err() != nil:
-		return nil, callerError(ctx, method)
+		return nil, callerError(ctx, name)
 	}
-	key := method + " " + string(args)
-	if fresh || sharing == ShareNothing {
-		return c.send(ctx, sharing, key, method, args)
+	if m.sharing == ShareNothing {
+		return c.send(ctx, m, "", req)
 	}
-	if reply, ok := c.cache.get(sharing, key); ok {
+	key := req.key()
+	if fresh {
+		return c.send(ctx, m, key, req)
+	}
+	if reply, ok := c.cache.get(m.sharing, key); ok {
 		if c.cached != nil {
 			c.cached()
 		}
 		return reply, nil
 	}
-	return c.join(ctx, sharing, key, method, args)
+	return c.join(ctx, m, key, req)
 }
 
-// flight is one request that identical calls wait for.
-type flight struct {
-	done  chan struct{} // closed when reply and err are set
-	reply json.RawMessage
-	err   error
-}
-
-// join waits for a request that identical calls share. The request runs on the
-// client's time, not on that of the caller who happened to come first.
-func (c *Client) join(ctx context.Context, sharing Sharing, key, method string, args json.RawMessage) (json.RawMessage, error) {
-	f, err := c.flight(sharing, key, method, args)
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-f.done:
-		return f.reply, f.err
-	case <-ctx.Done():
-		return nil, callerError(ctx, method)
-	}
-}
-
-// flight finds or starts the request for key.
-func (c *Client) flight(sharing Sharing, key, method string, args json.RawMessage) (*flight, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return nil, ErrClosed
-	}
-	if f := c.flights[key]; f != nil {
-		return f, nil
-	}
-	f := &flight{done: make(chan struct{})}
-	// The request before this one may have ended since the caller looked.
-	if reply, ok := c.cache.get(sharing, key); ok {
-		f.reply = reply
-		close(f.done)
-		return f, nil
-	}
-	c.flights[key] = f
-	c.running.Go(func() {
-		f.reply, f.err = c.send(c.ctx, sharing, key, method, args)
-		c.mu.Lock()
-		delete(c.flights, key)
-		c.mu.Unlock()
-		close(f.done)
-	})
-	return f, nil
-}
-
-// send makes one request, when a slot is free, and keeps the reply if it may be shared.
-func (c *Client) send(ctx context.Context, sharing Sharing, key, method string, args json.RawMessage) (json.RawMessage, error) {
+// send makes one request, when its turn comes, and keeps the reply under key if
+// it may be shared.
+func (c *Client) send(ctx context.Context, m method, key string, req request) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTimeout)
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return nil, c.interrupted(ctx, method)
+	// The method's own bound comes first: calls behind a method that hangs wait
+	// there, without one of the slots that all methods share. Who has both waits
+	// for neither, so the two cannot lock each other up.
+	for _, slots := range [...]chan struct{}{m.slots, c.slots} {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		case <-ctx.Done():
+			return nil, c.interrupted(ctx, req.method)
+		}
 	}
 	asked := c.now()
 	begin := time.Now()
-	reply, err := c.post(ctx, sharing, method, args)
+	reply, err := c.post(ctx, m.sharing, req)
 	if _, refused := errors.AsType[*RPCError](err); err != nil && !refused && ctx.Err() != nil {
-		err = c.interrupted(ctx, method)
+		err = c.interrupted(ctx, req.method)
 	}
 	if c.observe != nil {
-		c.observe(method, time.Since(begin), err)
+		c.observe(req.method, time.Since(begin), err)
 	}
 	c.note(err)
 	if err != nil {
 		return nil, err
 	}
 	reply = slices.Clip(reply) // an append by a caller must not reach the shared bytes
-	c.cache.put(sharing, key, reply, asked)
+	c.cache.put(m.sharing, key, reply, asked)
 	return reply, nil
 }
 
@@ -331,19 +306,14 @@ func (c *Client) interrupted(ctx context.Context, method string) error {
 }
 
 // post makes the HTTP exchange of one call.
-func (c *Client) post(ctx context.Context, sharing Sharing, method string, args json.RawMessage) (json.RawMessage, error) {
-	id := c.lastID.Add(1)
-	body, err := json.Marshal(request{Version: "2.0", ID: id, Method: method, Params: args})
-	if err != nil {
-		return nil, fmt.Errorf("encode call %s: %w", method, err)
-	}
+func (c *Client) post(ctx context.Context, sharing Sharing, call request) (json.RawMessage, error) {
 	var answered atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotFirstResponseByte: func() { answered.Store(true) },
 	})
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(call.body))
 	if err != nil {
-		return nil, fmt.Errorf("prepare call %s: %w", method, err)
+		return nil, fmt.Errorf("prepare call %s: %w", call.method, err)
 	}
 	c.sign(req)
 	req.Header.Set("Content-Type", "application/json")
@@ -364,7 +334,7 @@ func (c *Client) post(ctx context.Context, sharing Sharing, method string, args 
 	case err != nil:
 		return nil, connectionError(err, c.addr, answered.Load())
 	}
-	return outcome(resp.StatusCode, resp.Header.Get("Content-Type"), reply, id)
+	return outcome(resp.StatusCode, resp.Header.Get("Content-Type"), reply, call.id)
 }
 
 // note logs a change of the daemon's state, once.

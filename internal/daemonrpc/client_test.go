@@ -284,31 +284,6 @@ func TestOtherArgumentsAreAnotherCall(t *testing.T) {
 	}
 }
 
-func TestOneWaiterLeavesAndTheOthersStay(t *testing.T) {
-	f, arrived, release := gate(t)
-	c := newClient(t, Config{URL: f.URL})
-	first, leave := context.WithCancel(t.Context())
-	left := make(chan error, 1)
-	go func() {
-		_, err := c.Call(first, "getinfo", nil)
-		left <- err
-	}()
-	<-arrived // the request of the first caller is under way
-	stayed := make(chan string, 1)
-	go func() {
-		result, err := c.Call(t.Context(), "getinfo", nil)
-		stayed <- fmt.Sprint(string(result), err)
-	}()
-	leave()
-	if err := <-left; !errors.Is(err, context.Canceled) {
-		t.Errorf("the caller who left got %v", err)
-	}
-	close(release)
-	if got := <-stayed; got != "1<nil>" {
-		t.Errorf("the caller who stayed got %s", got)
-	}
-}
-
 func TestEffectsAreSentEachTime(t *testing.T) {
 	for _, method := range []string{"sendtoaddress", "getnewaddress", "sendrawtransaction", "getbalance", "gettransaction"} {
 		f, arrived, release := gate(t)
@@ -450,7 +425,7 @@ func TestAppendingToAReplyDoesNotReachOthers(t *testing.T) {
 
 func TestWaitingForATurnEndsWithTheWaiter(t *testing.T) {
 	f, arrived, release := gate(t)
-	c := newClient(t, Config{URL: f.URL, Concurrency: 2})
+	c := newClient(t, Config{URL: f.URL, Concurrency: 4})
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() { c.Call(t.Context(), "sendtoaddress", nil) })

@@ -6,8 +6,10 @@
 //
 //   - [Client]: one bounded, authenticated connection pool with a deadline on
 //     every call. Replies reach the caller byte for byte as the daemon wrote them.
+//     One method takes at most half of the turns, so that when it hangs the
+//     others go on; two that hang at once can take them all.
 //   - Identical read-only calls share one request and, for a short time, one
-//     reply. Whatever touches a wallet or changes anything is sent each time it
+//     reply. A request that nobody waits for any more is cancelled. Whatever touches a wallet or changes anything is sent each time it
 //     is asked for, exactly once.
 //   - Typed errors ([RPCError], [TransportError], [InvalidMethodError]) that
 //     [Envelope] turns into the code, name and message API clients know, and

@@ -134,6 +134,10 @@ func Classify(err error) State {
 // errTimeout is the cause of a context that ended by the client's own deadline.
 var errTimeout = errors.New("no answer in time")
 
+// errAbandoned is the cause of a shared request that was cancelled because every
+// caller had left. No caller sees it; an observer does.
+var errAbandoned = errors.New("every caller has left")
+
 // timeoutError is the TransportError of a call that got no answer within limit.
 func timeoutError(limit time.Duration) error {
 	return &TransportError{

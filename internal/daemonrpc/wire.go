@@ -2,21 +2,49 @@ package daemonrpc
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// request is a JSON-RPC 2.0 call with positional arguments.
+// request is a JSON-RPC 2.0 call with positional arguments, ready to be sent.
 type request struct {
-	Version string          `json:"jsonrpc"`
-	ID      uint64          `json:"id"`
-	Method  string          `json:"method"`
-	Params  json.RawMessage `json:"params"`
+	id     uint64
+	method string
+	body   []byte
+	args   []byte // the argument list, a part of body
+}
+
+// newRequest encodes a call. The body is the only copy of the arguments that
+// outlives it, because they may be large and wait for long.
+func newRequest(id uint64, method string, params []any) (request, error) {
+	args, err := encodeParams(params)
+	if err != nil {
+		return request{}, err
+	}
+	name, err := json.Marshal(method)
+	if err != nil {
+		return request{}, fmt.Errorf("encode method: %w", err)
+	}
+	head := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%s,"params":`, id, name)
+	body := slices.Concat(head, args, []byte("}"))
+	return request{id: id, method: method, body: body, args: body[len(head) : len(body)-1]}, nil
+}
+
+// key tells calls apart in 32 bytes (SHA-256), so that neither a flight nor a
+// kept reply holds the arguments. It does not depend on the id.
+func (r request) key() string {
+	h := sha256.New()
+	io.WriteString(h, r.method)
+	h.Write([]byte{0}) // no argument list starts with it
+	h.Write(r.args)
+	return string(h.Sum(nil))
 }
 
 // encodeParams writes the argument list; no arguments give [].

@@ -11,6 +11,29 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func TestRequestsDifferByMethodAndArgumentsOnly(t *testing.T) {
+	encode := func(id uint64, method string, params ...any) request {
+		t.Helper()
+		r, err := newRequest(id, method, params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	first := encode(7, `a"b`, "x", json.Number("1.10"))
+	if want := `{"jsonrpc":"2.0","id":7,"method":"a\"b","params":["x",1.10]}`; string(first.body) != want || string(first.args) != `["x",1.10]` {
+		t.Errorf("body %s with arguments %s, want %s", first.body, first.args, want)
+	}
+	if again := encode(1000, `a"b`, "x", json.Number("1.10")); again.key() != first.key() {
+		t.Error("the id changes the key")
+	}
+	for _, other := range []request{encode(7, `a"b`), encode(7, `a"b`, "x", json.Number("1.1")), encode(7, "a", "x", json.Number("1.10"))} {
+		if other.key() == first.key() {
+			t.Errorf("%s has the key of %s", other.body, first.body)
+		}
+	}
+}
+
 func TestDecodeReply(t *testing.T) {
 	refusal := &RPCError{Code: -5, Message: "No such block"}
 	tests := []struct {

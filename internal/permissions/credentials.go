@@ -3,6 +3,7 @@ package permissions
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/url"
 	"strings"
 )
@@ -54,15 +55,10 @@ func ParseZelidauth(header string) (Credentials, error) {
 	}
 	var c Credentials
 	if s := strings.TrimLeft(header, " \t"); strings.HasPrefix(s, "{") {
-		var fields struct {
-			FluxID    *string `json:"zelid"`
-			Text      *string `json:"loginPhrase"`
-			Signature *string `json:"signature"`
+		var err error
+		if c, err = jsonCredentials(s); err != nil {
+			return Credentials{}, err
 		}
-		if err := json.Unmarshal([]byte(s), &fields); err != nil || fields.FluxID == nil || fields.Text == nil || fields.Signature == nil {
-			return Credentials{}, ErrMalformed
-		}
-		c = Credentials{FluxID: *fields.FluxID, Text: *fields.Text, Signature: *fields.Signature}
 	} else {
 		q, err := url.ParseQuery(header)
 		if err != nil || len(q["zelid"]) != 1 || len(q["loginPhrase"]) != 1 || len(q["signature"]) != 1 {
@@ -71,6 +67,41 @@ func ParseZelidauth(header string) (Credentials, error) {
 		c = Credentials{FluxID: q["zelid"][0], Text: q["loginPhrase"][0], Signature: q["signature"][0]}
 	}
 	return c, c.check()
+}
+
+// jsonCredentials reads one JSON object. The three members must be there once,
+// in these letters, and be text.
+func jsonCredentials(s string) (Credentials, error) {
+	dec := json.NewDecoder(strings.NewReader(s))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return Credentials{}, ErrMalformed
+	}
+	fields := make(map[string]string, 3)
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return Credentials{}, ErrMalformed
+		}
+		var value any
+		if err := dec.Decode(&value); err != nil {
+			return Credentials{}, ErrMalformed
+		}
+		switch name {
+		case "zelid", "loginPhrase", "signature":
+			text, ok := value.(string)
+			if _, twice := fields[name.(string)]; !ok || twice {
+				return Credentials{}, ErrMalformed
+			}
+			fields[name.(string)] = text
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return Credentials{}, ErrMalformed
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return Credentials{}, ErrMalformed
+	}
+	return Credentials{FluxID: fields["zelid"], Text: fields["loginPhrase"], Signature: fields["signature"]}, nil
 }
 
 // PlainCredentials takes the three plain headers zelid, signature and

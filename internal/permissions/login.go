@@ -60,7 +60,7 @@ func (s *Service) VerifyLogin(ctx context.Context, c Claim) (Login, error) {
 		return Login{}, err
 	}
 	phrase, ok := phraseOf(*c.Message)
-	if !ok {
+	if !ok || len(*c.Message) > maxSignedText {
 		return Login{}, invalid(msgBadMessage)
 	}
 	issued, ok := phraseTime(phrase)
@@ -82,7 +82,7 @@ func (s *Service) VerifyLogin(ctx context.Context, c Claim) (Login, error) {
 	}
 	if p.siwe != nil {
 		if err := s.checkSIWE(*p.siwe); err != nil {
-			return Login{}, fault.Newf(fault.Invalid, "%s: %v", msgBadMessage, err)
+			return Login{}, fault.Wrap(fault.Invalid, err, msgBadMessage+": "+siweReason(err))
 		}
 	}
 	if err := s.records.TakePhrase(ctx, phrase); errors.Is(err, ErrNoRecord) {
@@ -90,7 +90,7 @@ func (s *Service) VerifyLogin(ctx context.Context, c Claim) (Login, error) {
 	} else if err != nil {
 		return Login{}, Unavailable(err)
 	}
-	ses := Session{FluxID: CanonicalID(*c.FluxID), Phrase: phrase, CreatedAt: issued, ExpireAt: issued.Add(SessionLife)}
+	ses := Session{FluxID: *c.FluxID, Phrase: phrase, CreatedAt: issued, ExpireAt: issued.Add(SessionLife)}
 	if err := s.records.AddSession(ctx, ses); err != nil {
 		return Login{}, Unavailable(err)
 	}
@@ -121,10 +121,21 @@ func (c Claim) check() error {
 		return invalid(msgBadFluxID)
 	case !c.NotString.Message && (c.Message == nil || *c.Message == ""):
 		return invalid(msgNoMessage)
-	case c.NotString.Message || len(*c.Message) < minPhrase || len(*c.Message) > maxSignedText:
+	case c.NotString.Message || len(*c.Message) < minPhrase:
 		return invalid(msgBadMessage)
 	}
 	return nil
+}
+
+// siweReason says in words of our own why a Sign-In with Ethereum text isn't
+// taken.
+func siweReason(err error) string {
+	for _, reason := range []error{wallet.ErrSIWEDomain, wallet.ErrSIWEFuture, wallet.ErrSIWENotYetValid, wallet.ErrSIWEExpired, wallet.ErrSIWEVersion} {
+		if errors.Is(err, reason) {
+			return reason.Error()
+		}
+	}
+	return wallet.ErrSIWEFormat.Error()
 }
 
 func (c Claim) checkSignature() error {

@@ -13,8 +13,7 @@ import (
 
 // Identity is who a caller has proved to be. The zero Identity is anonymous.
 type Identity struct {
-	// FluxID is empty for anonymous callers. Ethereum addresses are in their
-	// checksum form (EIP-55).
+	// FluxID is as the caller wrote it, and empty for anonymous callers.
 	FluxID string
 	// Phrase is the login phrase that the proof was made with.
 	Phrase string
@@ -58,8 +57,9 @@ func Reason(err error) string {
 	return "unavailable"
 }
 
-// CanonicalID returns the form in which identities are compared and kept:
+// CanonicalID returns the form in which the owners of rights are compared:
 // Bitcoin addresses as they are, Ethereum addresses in checksum form (EIP-55).
+// Sessions are kept, and shown, under the address as its holder wrote it.
 func CanonicalID(fluxID string) string {
 	if !strings.HasPrefix(fluxID, "0x") {
 		return fluxID
@@ -83,11 +83,19 @@ func AppOf(name string) string {
 
 // IsAdmin reports whether the caller is the node owner with a session here.
 func (s *Service) IsAdmin(id Identity) bool {
-	return !id.Anonymous() && id.Session && id.FluxID == s.admin
+	return id.Session && s.ownsNode(id)
 }
 
 func (s *Service) isTeam(id Identity) bool {
-	return !id.Anonymous() && id.Session && slices.Contains(s.team, id.FluxID)
+	return id.Session && s.inTeam(id)
+}
+
+func (s *Service) ownsNode(id Identity) bool {
+	return !id.Anonymous() && CanonicalID(id.FluxID) == s.admin
+}
+
+func (s *Service) inTeam(id Identity) bool {
+	return !id.Anonymous() && slices.Contains(s.team, CanonicalID(id.FluxID))
 }
 
 // Allow answers whether the identity may use a route of that level. For the
@@ -104,11 +112,11 @@ func (s *Service) Allow(ctx context.Context, level Level, id Identity, app strin
 	case User:
 		return nil
 	case Admin:
-		return need(id, id.FluxID == s.admin)
+		return need(id, s.ownsNode(id))
 	case FluxTeam:
-		return need(id, slices.Contains(s.team, id.FluxID))
+		return need(id, s.inTeam(id))
 	case AdminAndFluxTeam:
-		return need(id, id.FluxID == s.admin || slices.Contains(s.team, id.FluxID))
+		return need(id, s.ownsNode(id) || s.inTeam(id))
 	case AppOwner, AppOwnerAbove:
 		return s.allowApp(ctx, level, id, app)
 	}
@@ -134,7 +142,7 @@ func (s *Service) allowApp(ctx context.Context, level Level, id Identity, app st
 		return ErrExpired
 	}
 	if level == AppOwnerAbove {
-		if slices.Contains(s.team, id.FluxID) || (s.operatorMayManageApps && id.FluxID == s.admin) {
+		if s.inTeam(id) || (s.operatorMayManageApps && s.ownsNode(id)) {
 			return nil
 		}
 	}
@@ -144,7 +152,7 @@ func (s *Service) allowApp(ctx context.Context, level Level, id Identity, app st
 		return ErrNoApp
 	case err != nil:
 		return fmt.Errorf("look up owner of %s: %w", app, err)
-	case owner == "" || CanonicalID(owner) != id.FluxID:
+	case owner == "" || CanonicalID(owner) != CanonicalID(id.FluxID):
 		return ErrNotPermitted
 	}
 	return nil

@@ -104,7 +104,7 @@ func (s *Service) Authenticate(ctx context.Context, c Credentials) (Identity, er
 	if err != nil {
 		return Identity{}, err
 	}
-	id := Identity{FluxID: CanonicalID(c.FluxID), Phrase: p.phrase, IssuedAt: p.issuedAt}
+	id := Identity{FluxID: c.FluxID, Phrase: p.phrase, IssuedAt: p.issuedAt}
 	held, err := s.sessionsOf(ctx, id.FluxID)
 	if err != nil {
 		return Identity{}, err

@@ -24,8 +24,8 @@ func (db *DB) Declare(ctx context.Context, cs ...*store.Collection) error {
 		return err
 	}
 	// Building an index over many documents takes longer than a call may.
-	ctx, cancel := context.WithTimeout(ctx, buildTimeout)
-	defer cancel()
+	ctx, stop := db.attended(ctx, buildTimeout)
+	defer stop()
 	for _, c := range cs {
 		for _, index := range c.Indexes {
 			var keys bson.D

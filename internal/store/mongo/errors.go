@@ -39,6 +39,8 @@ func (db *DB) wrap(ctx context.Context, what string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), store.ErrUnavailable):
+		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, driver.ErrNoDocuments):

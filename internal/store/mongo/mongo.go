@@ -1,9 +1,10 @@
 // Package mongo keeps the document store in a MongoDB server, in the databases
 // and collections that FluxOS uses.
 //
-// It promises that a write was journaled when it returns, that an unreachable
-// server is ErrUnavailable within seconds rather than a hanging call, and that
-// it works again by itself when the server is back. It deletes expired
+// It promises that a write was journaled when it returns, that an unreachable or
+// hanging server is ErrUnavailable within about five seconds, retries included,
+// and that it works again by itself when the server is back. A write that ended
+// so may have happened, or may still happen. It deletes expired
 // documents when told to, whether or not the server has TTL indexes.
 //
 // It refuses to start without the server. It leaves indexes alone that others
@@ -29,12 +30,20 @@ import (
 )
 
 const (
-	defaultTimeout = 10 * time.Second
+	defaultTimeout = 5 * time.Second
 	// selectionTimeout bounds the wait for a server that may be used.
 	selectionTimeout = 3 * time.Second
-	// buildTimeout bounds the creation of one index.
+	// connectTimeout bounds making one connection, and the server's answer to a
+	// heartbeat; closing waits for one that is under way.
+	connectTimeout = 2 * time.Second
+	// openTimeout bounds the first answer of the server.
+	openTimeout = 3 * time.Second
+	// buildTimeout bounds the creation of all indexes, and attendEvery is how
+	// often the server is asked meanwhile whether it is still there.
 	buildTimeout = 10 * time.Minute
-	closeTimeout = 5 * time.Second
+	attendEvery  = 500 * time.Millisecond
+	// closeTimeout bounds taking leave of the server.
+	closeTimeout = 500 * time.Millisecond
 )
 
 // Config says which server to use.
@@ -44,7 +53,8 @@ type Config struct {
 	URI string
 	// AppName is shown in the server's logs; "fluxosd" if empty.
 	AppName string
-	// Timeout bounds each call; 10 s if zero.
+	// Timeout bounds each call with all its retries; 5 s if zero. Only Declare
+	// takes longer, as long as the server answers pings.
 	Timeout time.Duration
 	// DatabasePrefix is put before the name of every database. Tests use it to
 	// share a server; a node leaves it empty, to have FluxOS's names.
@@ -55,9 +65,10 @@ type Config struct {
 
 // DB is a connected server. It implements store.Store.
 type DB struct {
-	client *driver.Client
-	prefix string
-	log    *slog.Logger
+	client  *driver.Client
+	prefix  string
+	timeout time.Duration
+	log     *slog.Logger
 
 	mu       sync.RWMutex // guards the fields below
 	declared map[place]bool
@@ -70,7 +81,8 @@ type place struct{ database, name string }
 var _ store.Store = (*DB)(nil)
 
 // Open connects to the server. If it does not answer within three seconds, the
-// error wraps store.ErrUnavailable.
+// error wraps store.ErrUnavailable. Looking up a mongodb+srv:// name comes before
+// and takes as long as the machine's resolver.
 func Open(ctx context.Context, config Config) (*DB, error) {
 	if config.AppName == "" {
 		config.AppName = "fluxosd"
@@ -89,8 +101,10 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, errors.New("connect to MongoDB: the options of the URI contradict each other")
 	}
-	db := &DB{client: client, prefix: config.DatabasePrefix, log: config.Logger, declared: map[place]bool{}}
-	if err := db.Ping(ctx); err != nil {
+	db := &DB{client: client, prefix: config.DatabasePrefix, timeout: config.Timeout, log: config.Logger, declared: map[place]bool{}}
+	asking, cancel := context.WithTimeoutCause(ctx, openTimeout, errSilent)
+	defer cancel()
+	if err := db.Ping(asking); err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to MongoDB at %v: %w", opts.Hosts, err), db.Close())
 	}
 	return db, nil
@@ -99,12 +113,15 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 // clientOptions turns the configuration into the driver's. Its errors leave the
 // driver's words out: they may quote the URI.
 func clientOptions(config Config) (*options.ClientOptions, error) {
+	if err := Check(config.URI); err != nil {
+		return nil, err
+	}
 	opts := options.Client().ApplyURI(config.URI)
 	if err := opts.Validate(); err != nil {
-		return nil, errors.New("the MongoDB URI is not valid: want mongodb://[user:password@]host[:port]/[?options], " +
-			"with special characters of user and password percent-encoded, for example mongodb://127.0.0.1:27017/")
+		// What is left to go wrong is what Check can't ask: the network.
+		return nil, fmt.Errorf("%w: the servers of the mongodb+srv:// URI were not found in the DNS, or their entry there is not valid", store.ErrUnavailable)
 	}
-	opts.SetAppName(config.AppName).SetTimeout(config.Timeout).SetServerSelectionTimeout(selectionTimeout).SetConnectTimeout(selectionTimeout)
+	opts.SetAppName(config.AppName).SetTimeout(config.Timeout).SetServerSelectionTimeout(selectionTimeout).SetConnectTimeout(connectTimeout)
 	// The URI's own wish for acknowledgement stands, but never without a journal.
 	concern := writeconcern.WriteConcern{}
 	if opts.WriteConcern != nil {
@@ -120,6 +137,8 @@ func clientOptions(config Config) (*options.ClientOptions, error) {
 
 // Ping asks the server.
 func (db *DB) Ping(ctx context.Context) error {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	return db.wrap(ctx, "ping", db.client.Ping(ctx, nil))
 }
 
@@ -128,6 +147,8 @@ func (db *DB) Version(ctx context.Context) (string, error) {
 	var info struct {
 		Version string `bson:"version"`
 	}
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	err := db.client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Decode(&info)
 	if err != nil {
 		return "", db.wrap(ctx, "version", err)

@@ -12,6 +12,8 @@ import (
 
 // Find implements store.Store.
 func (db *DB) Find(ctx context.Context, c *store.Collection, q store.Query, into any) error {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	if _, err := shape.Slice(into); err != nil {
 		return err
 	}
@@ -33,6 +35,8 @@ func (db *DB) Find(ctx context.Context, c *store.Collection, q store.Query, into
 
 // FindOne implements store.Store.
 func (db *DB) FindOne(ctx context.Context, c *store.Collection, q store.Query, into any) error {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	if err := shape.One(into); err != nil {
 		return err
 	}
@@ -50,6 +54,8 @@ func (db *DB) FindOne(ctx context.Context, c *store.Collection, q store.Query, i
 
 // Count implements store.Store.
 func (db *DB) Count(ctx context.Context, c *store.Collection, f store.Filter) (int64, error) {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	coll, match, err := db.matching(ctx, c, f)
 	if err != nil {
 		return 0, err
@@ -60,6 +66,8 @@ func (db *DB) Count(ctx context.Context, c *store.Collection, f store.Filter) (i
 
 // Distinct implements store.Store.
 func (db *DB) Distinct(ctx context.Context, c *store.Collection, field string, f store.Filter) ([]any, error) {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	if err := shape.DistinctField(field); err != nil {
 		return nil, err
 	}

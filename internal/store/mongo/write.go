@@ -19,6 +19,8 @@ const upsertAttempts = 10
 
 // Insert implements store.Store.
 func (db *DB) Insert(ctx context.Context, c *store.Collection, docs ...any) error {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	coll, err := db.collection(ctx, c)
 	if err != nil || len(docs) == 0 {
 		return err
@@ -41,6 +43,8 @@ func (db *DB) Insert(ctx context.Context, c *store.Collection, docs ...any) erro
 
 // Upsert implements store.Store.
 func (db *DB) Upsert(ctx context.Context, c *store.Collection, key store.Filter, doc any) error {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	coll, err := db.collection(ctx, c)
 	if err != nil {
 		return err
@@ -100,6 +104,8 @@ func upsert(c *store.Collection, key store.Filter, doc any) ([]shape.Cond, shape
 
 // Update implements store.Store.
 func (db *DB) Update(ctx context.Context, c *store.Collection, f store.Filter, set store.Set) (int64, error) {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	coll, match, err := db.matching(ctx, c, f)
 	if err != nil {
 		return 0, err
@@ -121,6 +127,8 @@ func assignment(members bson.D) bson.D { return bson.D{{Key: "$set", Value: memb
 // owns it if that deleted something: this has one winner on every server, while
 // FerretDB's findAndModify may have several.
 func (db *DB) Take(ctx context.Context, c *store.Collection, f store.Filter, into any) error {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	if into != nil {
 		if err := shape.One(into); err != nil {
 			return err
@@ -174,6 +182,8 @@ func (db *DB) DeleteExpired(ctx context.Context, c *store.Collection, now time.T
 }
 
 func (db *DB) deleteMany(ctx context.Context, c *store.Collection, what string, conds []shape.Cond) (int64, error) {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	coll, err := db.collection(ctx, c)
 	if err != nil {
 		return 0, err
@@ -188,6 +198,8 @@ func (db *DB) deleteMany(ctx context.Context, c *store.Collection, what string, 
 // Bulk implements store.Store. Where several documents match the key of an
 // Upsert, the server chooses which it replaces.
 func (db *DB) Bulk(ctx context.Context, c *store.Collection, ws []store.Write) (store.BulkResult, error) {
+	ctx, cancel := db.bound(ctx)
+	defer cancel()
 	coll, err := db.collection(ctx, c)
 	if err != nil || len(ws) == 0 {
 		return store.BulkResult{}, err

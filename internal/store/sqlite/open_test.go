@@ -17,9 +17,12 @@ import (
 	"github.com/fluxosd/fluxosd/internal/store"
 )
 
-// script runs statements on a file of its own.
+// script runs statements on a file, which it creates if it is missing.
 func script(t *testing.T, path, text string) {
 	t.Helper()
+	if _, err := prepareFile(path); err != nil {
+		t.Fatal(err)
+	}
 	db, err := sql.Open("sqlite", dsn(path))
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +100,7 @@ func TestOpenRefusesAnUnwritableFile(t *testing.T) {
 		syscall.RawSyscall(syscall.SYS_SETFSUID, nobody, 0, 0)
 		defer syscall.RawSyscall(syscall.SYS_SETFSUID, 0, 0, 0)
 	}
-	if err := prepareFile(path); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "writable") {
+	if _, err := prepareFile(path); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "writable") {
 		t.Errorf("got %v, want advice about permissions", err)
 	}
 }

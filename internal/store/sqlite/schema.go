@@ -28,33 +28,33 @@ const fileMode = 0o600
 var migrations embed.FS
 
 // prepareFile creates the file if it is missing and refuses what can't be a
-// database, with words for the operator.
-func prepareFile(path string) error {
+// database, with words for the operator. It returns which file it found.
+func prepareFile(path string) (fs.FileInfo, error) {
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the folder %s does not exist: create it, or choose another path for the database", dir)
+		return nil, fmt.Errorf("the folder %s does not exist: create it, or choose another path for the database", dir)
 	} else if err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is not a folder: choose another path for the database", dir)
+		return nil, fmt.Errorf("%s is not a folder: choose another path for the database", dir)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("%s is a folder: the database needs the path of a file, for example %s", path, filepath.Join(path, "fluxosd.db"))
+		return nil, fmt.Errorf("%s is a folder: the database needs the path of a file, for example %s", path, filepath.Join(path, "fluxosd.db"))
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
-		return fmt.Errorf("%w: make the file and its folder writable for the user that fluxosd runs as", err)
+		return nil, fmt.Errorf("%w: make the file and its folder writable for the user that fluxosd runs as", err)
 	}
 	defer f.Close()
 	magic := []byte("SQLite format 3\x00")
 	head := make([]byte, len(magic))
 	if _, err := io.ReadFull(f, head); errors.Is(err, io.EOF) {
-		return nil // just created
+		return f.Stat() // just created
 	} else if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return err
+		return nil, err
 	}
 	if !bytes.Equal(head, magic) {
-		return fmt.Errorf("%s is not an SQLite database: move it away, or choose another path", path)
+		return nil, fmt.Errorf("%s is not an SQLite database: move it away, or choose another path", path)
 	}
-	return nil
+	return f.Stat()
 }
 
 // migrate brings the file to the newest schema in one transaction. It changes
@@ -82,7 +82,8 @@ func migrate(ctx context.Context, conn *sql.Conn, path string) error {
 		return fmt.Errorf("%s was written by a newer fluxosd (schema %d, this one knows %d): install that version again, or choose another path", path, version, len(files))
 	}
 	// The journal mode can't change inside a transaction, and WAL stays set.
-	if _, err := conn.ExecContext(ctx, "PRAGMA journal_mode=WAL"); err != nil {
+	// The log is made by the first read after it.
+	if _, err := conn.ExecContext(ctx, "PRAGMA journal_mode=WAL; SELECT count(*) FROM main.sqlite_schema"); err != nil {
 		return fmt.Errorf("switch %s to a write-ahead log: %w", path, err)
 	}
 	if version == len(files) {

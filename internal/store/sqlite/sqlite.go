@@ -69,7 +69,8 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if err := prepareFile(path); err != nil {
+	file, err := prepareFile(path)
+	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
@@ -80,9 +81,13 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	var files *identity
 	conn, err := writing.Conn(ctx)
 	if err == nil {
-		if err = migrate(ctx, conn, path); err != nil {
+		if err = migrate(ctx, conn, path); err == nil {
+			files, err = newIdentity(path, file)
+		}
+		if err != nil {
 			conn.Close()
 		}
 	}
@@ -90,16 +95,13 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 		writing.Close()
 		return nil, fmt.Errorf("open database: %w", wrap(err))
 	}
-	reading, err := sql.Open("sqlite", dsn(path, "query_only(1)", "cache_size(-4000)"))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database: %w", err), conn.Close(), writing.Close())
-	}
+	reading := sql.OpenDB(&connector{writing.Driver(), dsn(path, "query_only(1)", "cache_size(-4000)"), files})
 	reading.SetMaxOpenConns(readers)
 	reading.SetMaxIdleConns(readers)
 	db := &DB{
 		path:   path,
 		log:    config.Logger,
-		writer: newWriter(writing, conn),
+		writer: newWriter(writing, conn, files),
 		reads:  &reader{db: reading, statements: map[string]*sql.Stmt{}},
 		tables: map[place]*table{},
 	}
@@ -107,19 +109,11 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	return db, nil
 }
 
-// dsn is the driver's name for the file with pragmas for every connection.
+// dsn is the driver's name for a file that exists, with pragmas for every
+// connection.
 func dsn(path string, pragmas ...string) string {
-	query := url.Values{"_pragma": append(pragmas, fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))}
+	query := url.Values{"mode": {"rw"}, "_pragma": append(pragmas, fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
-}
-
-// Ping reads from the file.
-func (db *DB) Ping(ctx context.Context) error {
-	var version int
-	if err := db.reads.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return db.reads.fail(ctx, "ping", err)
-	}
-	return nil
 }
 
 // Version names the engine, like "SQLite 3.53.4".

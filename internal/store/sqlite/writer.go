@@ -31,9 +31,12 @@ type writer struct {
 	ctx    context.Context // ends never: a claimed write is carried out
 	db     *sql.DB
 	conn   *sql.Conn
+	files  *identity
 	queue  chan *job
 	ended  chan struct{}
 	failed error // of closing the connection; set before ended is closed
+
+	failure failure // of the last transaction
 
 	statements map[string]*sql.Stmt // used by the goroutine only
 	relaxed    bool                 // synchronous is NORMAL now; used by the goroutine only
@@ -65,11 +68,12 @@ const (
 	abandoned
 )
 
-func newWriter(db *sql.DB, conn *sql.Conn) *writer {
+func newWriter(db *sql.DB, conn *sql.Conn, files *identity) *writer {
 	w := &writer{
 		ctx:        context.Background(),
 		db:         db,
 		conn:       conn,
+		files:      files,
 		queue:      make(chan *job, maxWaiting),
 		ended:      make(chan struct{}),
 		statements: map[string]*sql.Stmt{},
@@ -134,14 +138,10 @@ func (w *writer) serve() {
 		batch := w.gather(first)
 		for len(batch) > 0 {
 			n := 1
-			if !batch[0].alone {
-				for n < len(batch) && !batch[n].alone {
-					n++
-				}
-				w.commit(batch[:n])
-			} else {
-				batch[0].err = wrap(batch[0].run(w))
+			for !batch[0].alone && n < len(batch) && !batch[n].alone {
+				n++
 			}
+			w.carryOut(batch[:n])
 			for _, j := range batch[:n] {
 				close(j.done)
 			}
@@ -149,6 +149,40 @@ func (w *writer) serve() {
 		}
 	}
 	w.failed = w.shut()
+}
+
+// carryOut makes one transaction of the jobs, unless its file is gone. It keeps
+// in mind whether the file was to blame for a failure, until something was
+// written again.
+func (w *writer) carryOut(batch []*job) {
+	err := w.files.check(identityAge)
+	switch {
+	case err != nil:
+		for _, j := range batch {
+			j.err = err
+		}
+	case batch[0].alone:
+		batch[0].err = wrap(batch[0].run(w))
+		w.failure.set(batch[0].err)
+	default:
+		failing, before := w.failure.get() != nil, int64(0)
+		if failing {
+			before = w.changed()
+		}
+		if err = w.commit(batch); err != nil {
+			w.failure.set(err)
+		} else if failing && w.changed() > before {
+			w.failure.clear()
+		}
+	}
+}
+
+// changed counts the rows that the connection has ever changed.
+func (w *writer) changed() (n int64) {
+	if err := w.query("SELECT total_changes()", nil, func(rows *sql.Rows) error { return rows.Scan(&n) }); err != nil {
+		return 0
+	}
+	return n
 }
 
 // gather claims first and what else waits right now.
@@ -175,8 +209,8 @@ func (w *writer) gather(first *job) []*job {
 }
 
 // commit carries out the jobs in one transaction. A job that fails by itself is
-// undone alone; a failure of the file fails all of them.
-func (w *writer) commit(batch []*job) {
+// undone alone; a failure of the file fails all of them and is returned.
+func (w *writer) commit(batch []*job) error {
 	err := w.transaction(volatile(batch), func() error {
 		for i := 0; i < len(batch); {
 			n := 1
@@ -198,6 +232,7 @@ func (w *writer) commit(batch []*job) {
 		}
 		j.err = wrap(j.err)
 	}
+	return wrap(err)
 }
 
 // volatile says whether all jobs insert into volatile tables.
