@@ -39,15 +39,5 @@ func (l Level) String() string {
 	return fmt.Sprintf("level(%d)", uint8(l))
 }
 
-// ParseLevel reads the name of a level. Unknown names are an error and give Nobody.
-func ParseLevel(name string) (Level, error) {
-	for i, n := range levelNames {
-		if n == name {
-			return Level(i), nil
-		}
-	}
-	return Nobody, fmt.Errorf("unknown permission level %q, want one of %v", name, levelNames[1:])
-}
-
 // NeedsApp reports whether the level depends on an application named by the request.
 func (l Level) NeedsApp() bool { return l == AppOwner || l == AppOwnerAbove }
