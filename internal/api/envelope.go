@@ -293,7 +293,7 @@ func (s *Server) write(c *gin.Context, cl *call, r reply) {
 	}
 	if size >= largeReply && c.Request.Method != http.MethodHead {
 		from := network(cl.remote)
-		if !s.out.enter(from, size, s.limits.exempt(cl.remote)) {
+		if !s.out.enter(from, size, s.limits.spared(cl.remote)) {
 			delete(h, "Etag")
 			delete(h, "Cache-Control")
 			e := tooMuch

@@ -48,10 +48,13 @@ func network(a netip.Addr) netip.Addr {
 	return p.Addr()
 }
 
-func (l *limiters) exempt(a netip.Addr) bool {
-	if l.PerSecond <= 0 {
-		return true
-	}
+// exempt reports whether the rate limit doesn't concern the address.
+func (l *limiters) exempt(a netip.Addr) bool { return l.PerSecond <= 0 || l.spared(a) }
+
+// spared reports whether the operator spared the address. It is what the limits
+// of connections, sockets and large replies look at: they hold even where the
+// rate limit is switched off.
+func (l *limiters) spared(a netip.Addr) bool {
 	for _, p := range l.Exempt {
 		if p.Contains(a) {
 			return true

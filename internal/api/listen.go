@@ -41,10 +41,10 @@ const (
 // connShare is the part of all connections that one address may have: a quarter.
 const connShare = 4
 
-// exemptFromConnLimit spares the addresses that the rate limit spares, and
+// exemptFromConnLimit spares the addresses that the operator spared, and
 // proxies, whose connections are those of many.
 func (s *Server) exemptFromConnLimit(a netip.Addr) bool {
-	return s.limits.exempt(a) || slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(a) })
+	return s.limits.spared(a) || slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // maxHeaderBytes bounds a request's headers.
@@ -148,22 +148,24 @@ func (c *connLimit) stop() { c.once.Do(func() { close(c.done) }) }
 
 func (c *connLimit) wrap(l net.Listener) net.Listener { return &limitedListener{l, c} }
 
-// enter counts a connection of the address, unless it has too many.
-func (c *connLimit) enter(a netip.Addr) bool {
+// enter counts a connection of the address under its network, which it returns
+// for leave, unless that has too many.
+func (c *connLimit) enter(a netip.Addr) (from netip.Addr, ok bool) {
+	from = network(a)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.peers[a] >= c.perAddress && !c.exempt(a) {
-		return false
+	if c.peers[from] >= c.perAddress && !c.exempt(a) {
+		return from, false
 	}
-	c.peers[a]++
-	return true
+	c.peers[from]++
+	return from, true
 }
 
-func (c *connLimit) leave(a netip.Addr) {
+func (c *connLimit) leave(from netip.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.peers[a]--; c.peers[a] <= 0 {
-		delete(c.peers, a)
+	if c.peers[from]--; c.peers[from] <= 0 {
+		delete(c.peers, from)
 	}
 }
 
@@ -184,11 +186,12 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 			<-l.limit.slots
 			return nil, err
 		}
-		var from netip.Addr
+		var remote netip.Addr
 		if ap, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
-			from = network(ap.Addr().Unmap())
+			remote = ap.Addr().Unmap()
 		}
-		if !l.limit.enter(from) {
+		from, ok := l.limit.enter(remote)
+		if !ok {
 			conn.Close()
 			<-l.limit.slots
 			continue

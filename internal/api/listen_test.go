@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fluxosd/fluxosd/internal/health"
+	"github.com/fluxosd/fluxosd/internal/permissions"
 )
 
 func TestTLSWithAnOwnCertificate(t *testing.T) {
@@ -285,4 +286,70 @@ func (r *recorder) Write(p []byte) (int, error) {
 		r.code = 200
 	}
 	return r.body.Write(p)
+}
+
+// An address that the operator spared stays spared when its network is what
+// counts, and the limit of connections holds with the rate limit switched off.
+func TestSparedAddressesAndTheConnectionLimit(t *testing.T) {
+	w := newWorld(t, func(ac *Config, _ *permissions.Config) {
+		ac.Limits = Limits{Exempt: []netip.Prefix{netip.MustParsePrefix("::1/128")}}
+	})
+	limit := newConnLimit(10, 1, w.server.metrics.Connections, w.server.exemptFromConnLimit)
+	for _, c := range []struct {
+		address string
+		want    bool
+	}{{"::1", true}, {"::1", true}, {"192.0.2.1", true}, {"192.0.2.1", false}, {"2001:db8::1", true}, {"2001:db8::2", false}, {"2001:db8:0:1::1", true}} {
+		if _, ok := limit.enter(netip.MustParseAddr(c.address)); ok != c.want {
+			t.Errorf("%s: %v, want %v", c.address, ok, c.want)
+		}
+	}
+}
+
+// Headers and bodies that drip end at their deadlines, however long they go on.
+func TestDrippingRequestsEnd(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		start string
+		limit time.Duration
+	}{
+		"headers": {"GET /flux/version HTTP/1.1\r\nHost: x\r\nX-Slow: ", headerTime},
+		"body":    {"POST /id/verifylogin HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{", bodyTime},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			conn, err := net.Dial("tcp", strings.TrimPrefix(w.base, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, c.start); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			stop := make(chan struct{})
+			dripping := make(chan struct{})
+			go func() {
+				defer close(dripping)
+				drip := time.NewTicker(time.Second)
+				defer drip.Stop()
+				for {
+					select {
+					case <-stop:
+						return
+					case <-drip.C:
+						io.WriteString(conn, "x")
+					}
+				}
+			}()
+			conn.SetReadDeadline(began.Add(c.limit + 15*time.Second))
+			_, err = io.Copy(io.Discard, conn)
+			took := time.Since(began)
+			close(stop)
+			<-dripping
+			if ne, ok := errors.AsType[net.Error](err); (ok && ne.Timeout()) || took < c.limit-time.Second {
+				t.Errorf("the connection ended after %v with %v, want about %v", took, err, c.limit)
+			}
+		})
+	}
 }

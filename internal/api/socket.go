@@ -150,7 +150,7 @@ func escapeFrame(s string) string { return strings.ReplaceAll(url.QueryEscape(s)
 // attach upgrades the connection and runs the row's handler.
 func (s *Server) attach(c *gin.Context, cl *call, req *Request) {
 	from := network(cl.remote)
-	if !s.open.enter(from, s.limits.exempt(cl.remote)) {
+	if !s.open.enter(from, s.limits.spared(cl.remote)) {
 		s.fail(c, cl, &fault.Error{Kind: fault.TooMany, Code: 429, Name: "TooManyRequests", Msg: "Too many open sockets"})
 		return
 	}
