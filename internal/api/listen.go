@@ -81,8 +81,8 @@ func (s *Server) ServeListeners(ctx context.Context, l Listeners, private http.H
 			} else {
 				err = srv.Serve(ln)
 			}
-			if errors.Is(err, http.ErrServerClosed) {
-				return nil
+			if errors.Is(err, http.ErrServerClosed) || (gctx.Err() != nil && errors.Is(err, net.ErrClosed)) {
+				return nil // the second: an Accept that saw the stop before the server did
 			}
 			return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 		})

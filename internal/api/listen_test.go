@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/fluxosd/fluxosd/internal/health"
+	"github.com/fluxosd/fluxosd/internal/metrics"
 	"github.com/fluxosd/fluxosd/internal/permissions"
 )
 
@@ -352,4 +354,35 @@ func TestDrippingRequestsEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Stopping is no failure at whatever moment it comes, the first included.
+func TestStopAtAnyMoment(t *testing.T) {
+	for range 100 {
+		w := newListeners(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.server.ServeListeners(ctx, w.listeners, http.NotFoundHandler()) }()
+		cancel()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// served is a server with listeners of its own.
+type served struct {
+	server    *Server
+	listeners Listeners
+}
+
+func newListeners(t *testing.T) served {
+	t.Helper()
+	m := metrics.New()
+	s := &Server{metrics: m.HTTP, log: slog.New(slog.DiscardHandler), limits: newLimiters(Limits{}, time.Now), endLife: func() {}}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return served{s, Listeners{API: ln, MaxConnections: 10, Shutdown: time.Second}}
 }
