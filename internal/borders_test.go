@@ -19,8 +19,14 @@ func TestBordersBetweenPackages(t *testing.T) {
 		"github.com/docker/docker/client":                {"internal/apps/engine"},
 		"modernc.org/sqlite":                             {"internal/store/sqlite"},
 		"go.mongodb.org/mongo-driver/v2/mongo":           {"internal/store/mongo"},
-		"github.com/prometheus/client_golang/prometheus": {"internal/metrics", "internal/api"},
+		"github.com/prometheus/client_golang/prometheus": {"internal/metrics", "internal/api", "cmd/fluxosd"},
 		"github.com/gorilla/websocket":                   {"internal/api"},
+		"github.com/shirou/gopsutil/v3/cpu":              {"internal/benchmark/measure"},
+		"github.com/shirou/gopsutil/v3/host":             {"internal/benchmark/measure"},
+		"github.com/shirou/gopsutil/v3/mem":              {"internal/benchmark/measure"},
+		"github.com/google/nftables":                     {"internal/node/privileged"},
+		"github.com/huin/goupnp":                         {"internal/node/gateway"},
+		"github.com/beevik/ntp":                          {"internal/node/place"},
 	} {
 		for pkg, list := range direct {
 			if slices.Contains(list, technology) && !slices.Contains(owners, strings.TrimPrefix(pkg, module)) {

@@ -19,8 +19,10 @@ import (
 
 	"github.com/fluxosd/fluxosd/internal/api"
 	"github.com/fluxosd/fluxosd/internal/config"
+	"github.com/fluxosd/fluxosd/internal/daemonrpc"
 	"github.com/fluxosd/fluxosd/internal/devnet"
 	"github.com/fluxosd/fluxosd/internal/permissions"
+	"github.com/fluxosd/fluxosd/internal/secret"
 	"github.com/fluxosd/fluxosd/internal/version"
 	"github.com/fluxosd/fluxosd/internal/wallet"
 )
@@ -32,6 +34,7 @@ type demo struct {
 	key       *wallet.Key
 
 	chain               *devnet.Chain // nil when a chain daemon is configured
+	neighbour           *devnet.Neighbour
 	daemonURL, benchURL string
 	user, password      string
 	servers             []*http.Server
@@ -71,7 +74,9 @@ func (d *demo) prepare(cfg *config.Config, keyFile string, log *slog.Logger) err
 			return err
 		}
 	}
-	replace := map[string]string{"api.listen": "127.0.0.1:16127", "api.tls_listen": "127.0.0.1:16128", "log.level": "info"}
+	replace := map[string]string{"api.listen": "127.0.0.1:16127", "api.tls_listen": "127.0.0.1:16128", "log.level": "info",
+		// A demo asks nobody outside, and leaves router and firewall alone.
+		"network.gateway": "off", "network.firewall": "off", "network.address_services": "", "network.geolocation_services": "", "network.time_servers": ""}
 	if d.key != nil {
 		replace["node.flux_id"] = d.key.FluxID()
 	}
@@ -86,7 +91,7 @@ func (d *demo) prepare(cfg *config.Config, keyFile string, log *slog.Logger) err
 	if cfg.IsSet("daemon.url") || cfg.IsSet("daemon.conf") {
 		return nil
 	}
-	return d.simulate(log)
+	return d.simulate(cfg, log)
 }
 
 // adminKey reads the key from a file, or makes one. In a given data folder it
@@ -114,14 +119,14 @@ func (d *demo) adminKey(dir, keyFile string) error {
 }
 
 // simulate starts the simulated daemons on loopback ports of their own.
-func (d *demo) simulate(log *slog.Logger) error {
+func (d *demo) simulate(cfg *config.Config, log *slog.Logger) error {
 	var err error
 	if d.chain, err = devnet.New(devnet.Config{Seed: "demo", FirstHeight: demoHeight, Logger: log.With("sub", "devnet")}); err != nil {
 		return fmt.Errorf("simulated chain daemon: %w", err)
 	}
-	var secret [16]byte
-	rand.Read(secret[:])
-	d.user, d.password = "demo", hex.EncodeToString(secret[:])
+	var random [16]byte
+	rand.Read(random[:])
+	d.user, d.password = "demo", hex.EncodeToString(random[:])
 	if d.daemonURL, err = d.serveLocal(d.chain.Handler(d.user, d.password)); err != nil {
 		return err
 	}
@@ -129,8 +134,32 @@ func (d *demo) simulate(log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("simulated benchmark daemon: %w", err)
 	}
-	d.benchURL, err = d.serveLocal(bench)
+	if d.benchURL, err = d.serveLocal(bench); err != nil {
+		return err
+	}
+	own, _, _ := strings.Cut(d.chain.Own().IP, ":")
+	d.neighbour = devnet.NewNeighbour(devnet.NeighbourConfig{Resolve: func(ip, port string) string {
+		if ip != own {
+			return ""
+		}
+		return net.JoinHostPort("127.0.0.1", port)
+	}})
+	neighbour, err := d.serveLocal(d.neighbour)
+	if err != nil {
+		return err
+	}
+	if _, err := cfg.ReplaceDefault("node.public_ip", own); err != nil {
+		return err
+	}
+	_, err = cfg.ReplaceDefault("network.probe_nodes", strings.TrimPrefix(neighbour, "http://"))
 	return err
+}
+
+// conf is what the simulated chain daemon's configuration file would say.
+func (d *demo) conf() daemonrpc.Conf {
+	own := d.chain.Own()
+	return daemonrpc.Conf{User: d.user, Password: secret.New(d.password), Node: true, NodeKey: secret.New(own.PrivateKey),
+		NodeOutpoint: own.CollateralTxID, NodeIndex: int(own.CollateralIndex)}
 }
 
 func (d *demo) serveLocal(h http.Handler) (string, error) {

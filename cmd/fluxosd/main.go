@@ -23,7 +23,11 @@ func main() {
 	stop()
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errAgain):
+		startAgain()
+	case errors.Is(err, errProblems):
+		os.Exit(1) // the report has been printed
+	case errors.Is(err, errUsage), errors.Is(err, errCannot):
 		fmt.Fprintln(os.Stderr, "fluxosd:", err)
 		os.Exit(2)
 	default:
@@ -41,6 +45,33 @@ func stopSignals(getenv func(string) string) []os.Signal {
 	}
 	return []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 }
+
+// errAgain ends a daemon that shall start again.
+var errAgain = errors.New("restart asked for")
+
+// exitAgain is the status that makes a service manager start the daemon again.
+const exitAgain = 75
+
+// startAgain starts this program anew: by the service manager where there is
+// one, else in place, with the same arguments and environment.
+func startAgain() {
+	if os.Getenv("NOTIFY_SOCKET") != "" || os.Getenv("INVOCATION_ID") != "" {
+		os.Exit(exitAgain)
+	}
+	path, err := os.Executable()
+	if err == nil {
+		err = syscall.Exec(path, os.Args, os.Environ())
+	}
+	fmt.Fprintln(os.Stderr, "fluxosd: restart:", err)
+	os.Exit(1)
+}
+
+// errProblems says that a report with problems was printed; errCannot marks
+// what keeps a command from finding out.
+var (
+	errProblems = errors.New("there are problems")
+	errCannot   = errors.New("nothing could be found out")
+)
 
 // errUsage marks errors of the command line itself.
 var errUsage = errors.New("see fluxosd help")
@@ -79,6 +110,8 @@ func commands() []command {
 		{"import", "--userconfig FILE [--daemon-conf FILE]", "turn a FluxOS userconfig.js and a flux.conf into our file", (*process).importFluxOS},
 		{"login", "--key-file FILE [--url URL]", "log in with a wallet key and print a zelidauth header", (*process).login},
 		{"status", "[--config FILE]", "tell what the running daemon says of itself", (*process).status},
+		{"doctor", "[--config FILE] [--json]", "tell what keeps this node from earning, and what to do", (*process).doctor},
+		{"bench", "[--config FILE] [--quick] [--json]", "measure this machine, and compare it with the tiers", (*process).bench},
 		{"routes", "[--missing] [--json]", "list the routes, or those not built yet", (*process).routes},
 		{"devnet", "[--listen ADDRESS]", "serve a simulated chain daemon and benchmark daemon", (*process).devnet},
 		{"version", "[--json]", "print what this binary is", (*process).version},

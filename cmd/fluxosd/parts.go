@@ -12,10 +12,9 @@ import (
 	"time"
 
 	"github.com/fluxosd/fluxosd/internal/api"
+	"github.com/fluxosd/fluxosd/internal/benchmark"
 	"github.com/fluxosd/fluxosd/internal/daemonrpc"
 	"github.com/fluxosd/fluxosd/internal/fault"
-	"github.com/fluxosd/fluxosd/internal/health"
-	"github.com/fluxosd/fluxosd/internal/node"
 	"github.com/fluxosd/fluxosd/internal/node/privileged"
 	"github.com/fluxosd/fluxosd/internal/secret"
 	"github.com/fluxosd/fluxosd/internal/store"
@@ -23,23 +22,13 @@ import (
 	"github.com/fluxosd/fluxosd/internal/store/sqlite"
 )
 
-// Times between two looks at an outside system, and of one look.
-const (
-	probeEvery = 10 * time.Second
-	probeTime  = 6 * time.Second
-	chainEvery = 30 * time.Second
-)
+// probeTime is how long a look at an outside system may take.
+const probeTime = 6 * time.Second
 
 // openStore opens the configured store, declares the collections and registers
 // what watches over it.
 func (d *daemon) openStore(ctx context.Context) (store.Store, error) {
 	ready, err := d.health.Await("store")
-	if err != nil {
-		return nil, err
-	}
-	lost, err := d.health.Register(health.Problem{Code: "store-unreachable", Severity: health.Critical, BlocksReady: true,
-		Title:  "The database can't be reached",
-		Advice: "With SQLite look at the disk (space, permissions) of store.uri; with MongoDB at its service and at store.uri."})
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +42,7 @@ func (d *daemon) openStore(ctx context.Context) (store.Store, error) {
 	docs = store.Instrument(docs, func(collection, op string, took time.Duration, err error) {
 		d.metrics.ObserveStore(collection, op, took, err, store.ErrNotFound, store.ErrDuplicate)
 	})
-	if err := docs.Declare(ctx, store.All()...); err != nil {
+	if err := docs.Declare(ctx, collections()...); err != nil {
 		return nil, fmt.Errorf("store.uri: prepare the collections: %w", err)
 	}
 	ready.Met()
@@ -63,11 +52,12 @@ func (d *daemon) openStore(ctx context.Context) (store.Store, error) {
 		}
 		return nil
 	})
-	d.services = append(d.services,
-		health.Watch{Problem: lost, Every: probeEvery, Timeout: probeTime, Probe: docs.Ping},
-		&store.Sweeper{Store: docs, Collections: store.All(), Logger: d.log.With("sub", "store")})
+	d.services = append(d.services, &store.Sweeper{Store: docs, Collections: collections(), Logger: d.log.With("sub", "store")})
 	return docs, err
 }
+
+// collections are all that this node keeps documents in.
+func collections() []*store.Collection { return append(store.All(), benchmark.Collections()...) }
 
 func (d *daemon) connectStore(ctx context.Context) (store.Store, error) {
 	log := d.log.With("sub", "store")
@@ -114,31 +104,16 @@ func (d *daemon) chainDaemon() (*daemonrpc.Client, error) {
 // fromConf fills in what only the chain daemon's own file says. The file that
 // the configuration names must be readable; the usual ones may be missing.
 func (d *daemon) fromConf(rc *daemonrpc.Config) error {
-	paths := []string{d.cfg.Daemon.Conf}
-	if d.cfg.Daemon.Conf == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil // a service without a home has no usual files
-		}
-		paths = daemonrpc.DefaultConfPaths(home)
-	}
-	conf := daemonrpc.Conf{User: "rpcuser", Password: secret.New("rpcpassword")}
-	for _, path := range paths {
-		f, err := os.Open(path)
-		if errors.Is(err, fs.ErrNotExist) && d.cfg.Daemon.Conf == "" {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("daemon.conf: %w", err)
-		}
-		defer f.Close()
-		if conf, err = daemonrpc.ParseConf(f); err != nil {
-			return fmt.Errorf("daemon.conf: %s: %w", path, err)
-		}
+	conf, err := d.conf()
+	switch {
+	case err == nil:
 		if !d.cfg.IsSet("daemon.url") {
 			rc.URL = conf.URL()
 		}
-		break
+	case d.cfg.Daemon.Conf == "" && errors.Is(err, fs.ErrNotExist):
+		conf = daemonrpc.Conf{User: "rpcuser", Password: secret.New("rpcpassword")} // the daemon's own defaults
+	default:
+		return fmt.Errorf("daemon.conf: %w", err)
 	}
 	if rc.User == "" {
 		rc.User = conf.User
@@ -147,30 +122,6 @@ func (d *daemon) fromConf(rc *daemonrpc.Config) error {
 		rc.Password = conf.Password
 	}
 	return nil
-}
-
-// benchmarkMethods are the calls that the benchmark daemon is asked.
-var benchmarkMethods = map[string]daemonrpc.Sharing{
-	"getinfo": daemonrpc.ShareReply, "getstatus": daemonrpc.ShareReply, "getbenchmarks": daemonrpc.ShareReply,
-}
-
-// benchmarkDaemon returns the client of the benchmark daemon, or nil without one.
-func (d *daemon) benchmarkDaemon() (node.Caller, error) {
-	c := d.cfg.Benchmark
-	rc := daemonrpc.Config{URL: c.URL, User: c.User, Password: c.Password, Timeout: 10 * time.Second,
-		Methods: benchmarkMethods, Logger: d.log.With("sub", "benchmark")}
-	if d.demo != nil && d.demo.chain != nil && c.URL == "" {
-		rc.URL, rc.User, rc.Password = d.demo.benchURL, d.demo.user, secret.New(d.demo.password)
-	}
-	if rc.URL == "" {
-		return nil, nil
-	}
-	client, err := daemonrpc.New(rc)
-	if err != nil {
-		return nil, fmt.Errorf("benchmark: %w", err)
-	}
-	d.closers = append(d.closers, client.Close)
-	return client, nil
 }
 
 // control returns what starts and stops the chain daemon.
@@ -190,29 +141,6 @@ type daemonUnit struct{ privileged.Unit }
 
 // Reindex implements api.DaemonControl.
 func (u daemonUnit) Reindex(ctx context.Context) error { return u.RestartOnceWith(ctx, "-reindex") }
-
-// watchChain looks after the chain daemon, and after the systems that later
-// parts of the daemon need.
-func (d *daemon) watchChain(chain node.Caller) error {
-	watch, err := node.NewChainWatch(chain, d.health, chainEvery)
-	if err != nil {
-		return err
-	}
-	docker, err := d.health.Register(health.Problem{Code: "docker-unreachable", Severity: health.Warning, Title: "The Docker engine doesn't answer",
-		Advice: "Install and start it (systemctl start docker), or set docker.host. Applications can't run without it."})
-	if err != nil {
-		return err
-	}
-	syncthing, err := d.health.Register(health.Problem{Code: "syncthing-unreachable", Severity: health.Warning, Title: "Syncthing doesn't answer",
-		Advice: "Install and start it, or set syncthing.url. Replicated volumes stand still without it."})
-	if err != nil {
-		return err
-	}
-	d.services = append(d.services, watch,
-		health.Watch{Problem: docker, Every: 3 * probeEvery, Timeout: probeTime, Probe: probe(d.cfg.Docker.Host, "/_ping")},
-		health.Watch{Problem: syncthing, Every: 3 * probeEvery, Timeout: probeTime, Probe: probe(d.cfg.Syncthing.URL, "/rest/noauth/health")})
-	return nil
-}
 
 // alive returns what the service manager's watchdog asks: whether the private
 // listener answers. Without one, running is all there is to know.

@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/netip"
 	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,7 +23,8 @@ import (
 	"github.com/fluxosd/fluxosd/internal/logattr"
 	"github.com/fluxosd/fluxosd/internal/logs"
 	"github.com/fluxosd/fluxosd/internal/metrics"
-	"github.com/fluxosd/fluxosd/internal/node"
+	"github.com/fluxosd/fluxosd/internal/node/doctor"
+	"github.com/fluxosd/fluxosd/internal/node/place"
 	"github.com/fluxosd/fluxosd/internal/permissions"
 	"github.com/fluxosd/fluxosd/internal/sdnotify"
 	"github.com/fluxosd/fluxosd/internal/store"
@@ -48,9 +49,11 @@ func (p *process) serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	lc := logs.Config{Out: p.err, Format: cfg.Log.Format, Level: cfg.Log.Level, Levels: auditAlways(cfg.Log.Levels)}
-	log := logs.New(lc)
-	d := &daemon{process: p, cfg: cfg, log: log, logJSON: lc.JSON()}
+	d, err := p.newDaemon(cfg, s)
+	if err != nil {
+		return err
+	}
+	log := d.log
 	if s.demo {
 		if d.demo, err = newDemo(cfg, *keyFile, log); err != nil {
 			return err
@@ -61,6 +64,16 @@ func (p *process) serve(ctx context.Context, args []string) error {
 		log.Warn("Configuration is legal but unwise", slog.String("warning", w))
 	}
 	return d.run(ctx)
+}
+
+// newDaemon returns a daemon that has its logger and nothing else yet.
+func (p *process) newDaemon(cfg *config.Config, s settings) (*daemon, error) {
+	lines, err := logs.NewBuffer(logs.BufferConfig{Bytes: int(cfg.Log.Buffer)})
+	if err != nil {
+		return nil, fmt.Errorf("log.buffer: %w", err)
+	}
+	lc := logs.Config{Out: p.err, Format: cfg.Log.Format, Level: cfg.Log.Level, Levels: auditAlways(cfg.Log.Levels), Buffer: lines}
+	return &daemon{process: p, cfg: cfg, file: p.configFile(s), sets: s.sets, log: logs.New(lc), logJSON: lc.JSON(), lines: lines}, nil
 }
 
 // auditAlways keeps the audit log when the rest is made quieter: only its own
@@ -76,9 +89,20 @@ func auditAlways(levels map[string]slog.Level) map[string]slog.Level {
 type daemon struct {
 	*process
 	cfg     *config.Config
+	file    string   // of the configuration, "" for none
+	sets    []string // of the command line, over the file
 	log     *slog.Logger
 	logJSON bool
+	lines   *logs.Buffer
 	demo    *demo // nil outside --demo
+	locator *place.Locator
+	// firstChecks stand before all others in the doctor's list; storeErr is why
+	// the store could not be opened. Both are the command line's.
+	firstChecks []doctor.Check
+	storeErr    error
+	// stop ends the daemon, and again tells that it shall start again.
+	stop    context.CancelFunc
+	again   atomic.Bool
 	metrics *metrics.Metrics
 	health  *health.Registry
 	notify  *sdnotify.Notifier
@@ -102,14 +126,12 @@ const gcPercent = 200
 
 func (d *daemon) run(ctx context.Context) error {
 	started := time.Now()
+	ctx, d.stop = context.WithCancel(ctx)
+	defer d.stop()
 	if d.getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	defer func() {
-		for i := len(d.closers) - 1; i >= 0; i-- {
-			d.closers[i]()
-		}
-	}()
+	defer d.close()
 	var err error
 	if d.notify, err = sdnotify.New(d.getenv); err != nil {
 		d.log.Warn("The service manager can't be told anything", logattr.Err(err))
@@ -131,7 +153,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server, perms, err := d.buildAPI(ctx, docs, listeners)
+	server, perms, me, err := d.buildAPI(docs, listeners)
 	if err != nil {
 		return err
 	}
@@ -144,7 +166,7 @@ func (d *daemon) run(ctx context.Context) error {
 		back.Go(func() error { return s.Serve(backCtx) })
 	}
 	front.Go(func() error {
-		return server.ServeListeners(frontCtx, listeners, api.Private(d.health, d.metrics.Handler()))
+		return server.ServeListeners(frontCtx, listeners, api.Private(d.health, d.metrics.Handler(), me.doctor))
 	})
 	front.Go(func() error { // a service that fails ends the daemon, in order
 		select {
@@ -164,9 +186,29 @@ func (d *daemon) run(ctx context.Context) error {
 	err = errors.Join(err, back.Wait())
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		d.log.Info("Stopped", slog.String("after", time.Since(started).Round(time.Second).String()))
+		if d.again.Load() {
+			return errAgain
+		}
 		return nil
 	}
 	return err
+}
+
+// askRestart makes the daemon end in order and start again.
+func (d *daemon) askRestart() error {
+	if d.demo != nil {
+		return errors.New("a demo has nothing that a restart would keep; stop it and start it again")
+	}
+	d.again.Store(true)
+	d.stop()
+	return nil
+}
+
+// close closes what was opened, the last first.
+func (d *daemon) close() {
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		d.closers[i]()
+	}
 }
 
 // announce waits until the daemon is ready, and says so.
@@ -256,15 +298,11 @@ func removeSocket(path string) error {
 }
 
 // buildAPI connects the parts that the API is made of.
-func (d *daemon) buildAPI(ctx context.Context, docs store.Store, l api.Listeners) (*api.Server, *permissions.Service, error) {
+func (d *daemon) buildAPI(docs store.Store, l api.Listeners) (*api.Server, *permissions.Service, *self, error) {
 	cfg := d.cfg
 	chain, err := d.chainDaemon()
 	if err != nil {
-		return nil, nil, err
-	}
-	bench, err := d.benchmarkDaemon()
-	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	perms, err := permissions.New(permissions.Config{
 		Admin: cfg.Node.FluxID, Team: cfg.Team.FluxIDs,
@@ -274,23 +312,23 @@ func (d *daemon) buildAPI(ctx context.Context, docs store.Store, l api.Listeners
 		Records:               logins.Records{Store: docs}, Owners: registry.Registry{Store: docs},
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	control, err := d.control()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	_, port, err := net.SplitHostPort(l.API.Addr().String())
+	me, err := d.buildSelf(docs, chain, portOf(l.API.Addr().String()))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	apiPort, _ := strconv.Atoi(port) // an address of a TCP listener ends in a number
-	self := node.New(node.Config{
-		FluxID: cfg.Node.FluxID, PublicIP: ipText(cfg.Node.PublicIP), APIPort: apiPort, Development: cfg.Node.Development,
-		Daemon: chain, Benchmark: bench, StoreVersion: docs.Version,
-	})
+	if err := d.addLoginChecks(me); err != nil {
+		return nil, nil, nil, err
+	}
+	d.observe(me, chain)
 	ac := api.Config{
-		Permissions: perms, Daemon: chain, Control: control, Node: self, Metrics: d.metrics, Health: d.health,
+		Permissions: perms, Daemon: chain, Control: control, Metrics: d.metrics, Health: d.health,
+		Node: me.node, Benchmark: me.bench, Runner: me.runner, History: me.history, Doctor: me.doctor, Host: me.host,
 		ErrorStatus: api.ErrorStatus(cfg.API.ErrorStatus), BodyLimit: int64(cfg.API.BodyLimit),
 		Limits:         api.Limits{PerSecond: float64(cfg.API.RateLimit.RequestsPerSecond), Burst: cfg.API.RateLimit.Burst, Exempt: cfg.API.RateLimit.Exempt},
 		TrustedProxies: cfg.API.TrustedProxies, Logger: d.log,
@@ -300,17 +338,10 @@ func (d *daemon) buildAPI(ctx context.Context, docs store.Store, l api.Listeners
 	}
 	server, err := api.New(ac)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	d.services = append(d.services, server)
-	return server, perms, d.watchChain(chain)
-}
-
-func ipText(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
+	return server, perms, me, nil
 }
 
 // siweDomains are the configured domains and this node's own addresses, as a
@@ -323,8 +354,8 @@ func siweDomains(cfg *config.Config) []string {
 		return domains
 	}
 	hosts := []string{"localhost", "127.0.0.1"}
-	if ip := ipText(cfg.Node.PublicIP); ip != "" {
-		hosts = append(hosts, ip)
+	if ip := cfg.Node.PublicIP; ip.IsValid() {
+		hosts = append(hosts, ip.String())
 	}
 	for _, h := range hosts {
 		for _, p := range []int{n - 1, n, n + 1} { // web interface, API, API over TLS

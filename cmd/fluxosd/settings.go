@@ -28,15 +28,21 @@ func (s *settings) register(fs *flag.FlagSet) {
 // load reads the configuration. A file that somebody named must exist; the
 // default one may be missing.
 func (p *process) load(s settings) (*config.Config, error) {
-	file, required := s.file, s.file != ""
-	if !required {
-		file = p.getenv("FLUXOSD_CONFIG")
-		required = file != ""
+	required := s.file != "" || p.getenv("FLUXOSD_CONFIG") != ""
+	return config.Load(config.Options{File: p.configFile(s), FileRequired: required, Env: p.env, Flags: s.sets, Demo: s.demo, CheckMongoDB: mongo.Check})
+}
+
+// configFile is the path of the configuration file, "" for none.
+func (p *process) configFile(s settings) string {
+	switch {
+	case s.file != "":
+		return s.file
+	case p.getenv("FLUXOSD_CONFIG") != "":
+		return p.getenv("FLUXOSD_CONFIG")
+	case s.demo:
+		return ""
 	}
-	if !required && !s.demo {
-		file = defaultConfig
-	}
-	return config.Load(config.Options{File: file, FileRequired: required, Env: p.env, Flags: s.sets, Demo: s.demo, CheckMongoDB: mongo.Check})
+	return defaultConfig
 }
 
 // config carries out config check and config sample.

@@ -185,15 +185,9 @@ func (p *process) status(ctx context.Context, args []string) error {
 	if address == "" {
 		return errors.New("api.private_listen is off: there is nobody to ask")
 	}
-	client := &http.Client{Timeout: probeTime}
-	target := "http://" + address
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		target = "http://unix"
-		client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var dialer net.Dialer
-			return dialer.DialContext(ctx, "unix", path)
-		}}
-	}
+	client, target := privateClient(address)
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target+"/readyz", nil)
 	if err != nil {
 		return err

@@ -311,7 +311,7 @@ func (s *Server) maxAge(seconds int) []string {
 // requestOf returns the Request of a call, made once.
 func requestOf(c *gin.Context, cl *call) *Request {
 	if cl.request == nil {
-		cl.request = &Request{Route: cl.route.Route, Remote: cl.remote, Secure: c.Request.TLS != nil, path: cl.path, query: c.Request.URL.RawQuery}
+		cl.request = &Request{Route: cl.route.Route, Remote: cl.remote, Secure: c.Request.TLS != nil, path: cl.path, header: c.Request.Header, query: c.Request.URL.RawQuery}
 	}
 	return cl.request
 }
@@ -341,7 +341,7 @@ func (s *Server) readBody(c *gin.Context, cl *call, req *Request) error {
 	}
 	ctl.SetReadDeadline(time.Time{})
 	delete(c.Writer.Header(), "Connection")
-	req.body = parseBody(raw)
+	req.raw, req.body = raw, parseBody(raw)
 	if req.body == nil {
 		req.body = map[string]json.RawMessage{}
 	}
@@ -366,11 +366,23 @@ func (s *Server) serve(c *gin.Context) {
 		s.fail(c, cl, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), handlerTime)
+	limit := handlerTime
+	if rt.Time > 0 {
+		limit = rt.Time
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
 	defer cancel()
 	data, err := rt.Handle(ctx, req)
 	if err != nil {
 		s.fail(c, cl, err)
+		return
+	}
+	switch d := data.(type) {
+	case Download:
+		s.sendDownload(c, cl, d)
+		return
+	case Flow:
+		s.sendStream(c, cl, d)
 		return
 	}
 	out, err := success(data)
@@ -381,6 +393,9 @@ func (s *Server) serve(c *gin.Context) {
 	cl.outcome = statusSuccess
 	if !cl.identity.Anonymous() {
 		c.Writer.Header()["Cache-Control"] = noStore
+	}
+	if rt.Changes != nil {
+		s.replies.forget(rt.Changes...)
 	}
 	if rt.cacheKey && out.etag != nil && !(rt.ByCaller && carriesCredentials(c.Request)) {
 		s.replies.put(c.Request.RequestURI, out, rt.Cache)

@@ -36,9 +36,14 @@ type Warning struct{ Message }
 
 // Raw is returned by a handler that answers something else than an envelope.
 type Raw struct {
+	Status      int // 0 is 200
 	ContentType string
 	Body        []byte
 }
+
+// passing is the result of a handler that may be another one soon: the reply
+// isn't cached.
+type passing struct{ data any }
 
 // noData is the result of a handler whose success carries no data member.
 type noData struct{}
@@ -133,6 +138,8 @@ func httpStatus(mode ErrorStatus, kind fault.Kind) int {
 		return http.StatusTooManyRequests
 	case fault.TooLarge:
 		return http.StatusRequestEntityTooLarge
+	case fault.SwitchedOff:
+		return http.StatusNotFound
 	case fault.Unauthorized:
 		if mode != Compat {
 			return http.StatusUnauthorized
@@ -234,7 +241,14 @@ func sizeOf(body [][]byte) (n int) {
 func success(data any) (reply, error) {
 	switch d := data.(type) {
 	case Raw:
-		return okay([]string{d.ContentType}, [][]byte{d.Body}), nil
+		r := okay([]string{d.ContentType}, [][]byte{d.Body})
+		if d.Status != 0 && d.Status != http.StatusOK {
+			r.status, r.etag = d.Status, nil
+		}
+		return r, nil
+	case passing:
+		body, err := encode(statusSuccess, d.data)
+		return reply{status: http.StatusOK, contentType: jsonType, body: body, size: sizeOf(body)}, err
 	case Warning:
 		body, err := encode(statusWarning, d.Message)
 		return reply{status: http.StatusOK, contentType: jsonType, body: body, size: sizeOf(body)}, err
@@ -255,13 +269,17 @@ func okay(contentType []string, body [][]byte) reply {
 // fail answers with the error envelope and ends the chain.
 func (s *Server) fail(c *gin.Context, cl *call, err error) {
 	m, kind := describe(err, cl.id)
+	mode := s.errorStatus
+	if cl.route != nil && cl.route.Kind == File && kind != fault.Unauthorized {
+		mode = Full // who saves what comes must not save an error as the file
+	}
 	cl.outcome = kind.String()
 	cl.err = err
 	body, encErr := encode(statusError, m)
 	if encErr != nil { // a code that JSON can't carry
 		body = [][]byte{[]byte(`{"status":"error","data":{"message":"Unknown error"}}`)}
 	}
-	s.write(c, cl, reply{status: httpStatus(s.errorStatus, kind), contentType: jsonType, body: body, size: sizeOf(body)})
+	s.write(c, cl, reply{status: httpStatus(mode, kind), contentType: jsonType, body: body, size: sizeOf(body)})
 	c.Abort()
 }
 

@@ -18,11 +18,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/fluxosd/fluxosd/internal/apps/registry"
+	"github.com/fluxosd/fluxosd/internal/benchmark"
 	"github.com/fluxosd/fluxosd/internal/daemonrpc"
 	"github.com/fluxosd/fluxosd/internal/devnet"
 	"github.com/fluxosd/fluxosd/internal/health"
 	"github.com/fluxosd/fluxosd/internal/metrics"
-	"github.com/fluxosd/fluxosd/internal/node"
+	"github.com/fluxosd/fluxosd/internal/node/place"
 	"github.com/fluxosd/fluxosd/internal/permissions"
 	"github.com/fluxosd/fluxosd/internal/secret"
 	"github.com/fluxosd/fluxosd/internal/store"
@@ -64,6 +65,10 @@ type world struct {
 	auth    map[who]string // zelidauth headers
 	clock   *clock
 	client  *http.Client
+	bench   *devnet.Bench
+	file    string // the configuration
+	finder  *place.Finder
+	doctor  *examined
 }
 
 // clock is the real time plus what a test adds.
@@ -89,7 +94,7 @@ func newWorld(t *testing.T, change func(*Config, *permissions.Config)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.store.Close() })
-	if err := w.store.Declare(t.Context(), store.All()...); err != nil {
+	if err := w.store.Declare(t.Context(), append(store.All(), benchmark.Collections()...)...); err != nil {
 		t.Fatal(err)
 	}
 	for app, owner := range map[string]who{ownedApp: appOwner, otherApp: otherOwner} {
@@ -115,10 +120,8 @@ func newWorld(t *testing.T, change func(*Config, *permissions.Config)) *world {
 		OperatorMayManageApps: true, SIWEDomains: []string{"node.example"}, SignatureCache: time.Minute,
 		Records: logins.Records{Store: w.store}, Owners: registry.Registry{Store: w.store}, Now: w.clock.now,
 	}
-	ac := Config{
-		Daemon: daemon, Control: controlFake{}, Metrics: metrics.New(), Health: w.health, Now: w.clock.now,
-		Node: node.New(node.Config{FluxID: pc.Admin, Daemon: daemon}),
-	}
+	ac := Config{Daemon: daemon, Control: controlFake{}, Metrics: metrics.New(), Health: w.health, Now: w.clock.now}
+	w.self(&ac, pc.Admin, daemon)
 	if change != nil {
 		change(&ac, &pc)
 	}
@@ -148,7 +151,7 @@ func (w *world) listen(dir string, ac Config) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 2)
-	go func() { done <- w.server.ServeListeners(ctx, l, Private(w.health, ac.Metrics.Handler())) }()
+	go func() { done <- w.server.ServeListeners(ctx, l, Private(w.health, ac.Metrics.Handler(), ac.Doctor)) }()
 	go func() { done <- w.server.Serve(ctx) }()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
 	w.client = &http.Client{Transport: transport, Timeout: 30 * time.Second}

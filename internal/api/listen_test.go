@@ -18,6 +18,7 @@ import (
 
 	"github.com/fluxosd/fluxosd/internal/health"
 	"github.com/fluxosd/fluxosd/internal/metrics"
+	"github.com/fluxosd/fluxosd/internal/node/doctor"
 	"github.com/fluxosd/fluxosd/internal/permissions"
 )
 
@@ -242,7 +243,9 @@ func TestPrivateListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	metricsHandler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "metrics here") })
-	h := Private(registry, metricsHandler)
+	examiner := must(doctor.New(doctor.Config{Health: registry, Checks: []doctor.Check{
+		{Name: "patient", Title: "Patient", Look: func(context.Context) doctor.Finding { return doctor.Fine("well") }}}}))
+	h := Private(registry, metricsHandler, examiner)
 	get := func(path, host string) (int, string) {
 		req, _ := http.NewRequest("GET", path, nil)
 		req.Host = host

@@ -392,7 +392,7 @@ func ownFiles(t *testing.T) map[string]Raw {
 		if a.code != http.StatusOK {
 			t.Fatalf("%s answered %d", r.Path, a.code)
 		}
-		files[r.Path] = Raw{a.header.Get("Content-Type"), a.raw}
+		files[r.Path] = Raw{ContentType: a.header.Get("Content-Type"), Body: a.raw}
 	}
 	return files
 }

@@ -9,18 +9,20 @@ import (
 	"strings"
 
 	"github.com/fluxosd/fluxosd/internal/health"
+	"github.com/fluxosd/fluxosd/internal/node/doctor"
 )
 
 // Private serves what is for the operator of the machine only: probes, metrics
 // and profiles. It answers requests whose Host is this machine, so that a page
 // in a browser can't reach it through a name of its own.
-func Private(registry *health.Registry, metrics http.Handler) http.Handler {
+func Private(registry *health.Registry, metrics http.Handler, examiner *doctor.Doctor) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Write([]byte("ok\n"))
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeReadiness(w, registry) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeReadiness(w, registry, examiner) })
+	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) { writeReport(w, r, examiner) })
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -52,12 +54,13 @@ func localHost(host string) bool {
 }
 
 // writeReadiness answers 200 when nothing is missing, else 503, with what is
-// missing and every active problem.
-func writeReadiness(w http.ResponseWriter, registry *health.Registry) {
+// missing, every active problem, and all checks of the doctor.
+func writeReadiness(w http.ResponseWriter, registry *health.Registry, examiner *doctor.Doctor) {
 	out := struct {
 		health.Readiness
 		Active []health.State `json:"active"`
-	}{Readiness: registry.Readiness(), Active: []health.State{}}
+		Checks []doctor.Line  `json:"checks"`
+	}{Readiness: registry.Readiness(), Active: []health.State{}, Checks: examiner.Report().Lines}
 	for _, st := range registry.List() {
 		if st.Active {
 			out.Active = append(out.Active, st)
@@ -67,8 +70,23 @@ func writeReadiness(w http.ResponseWriter, registry *health.Registry) {
 	if !out.Ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
+	writeIndented(w, out)
+}
+
+// writeReport looks at everything now, and answers what was found.
+func writeReport(w http.ResponseWriter, r *http.Request, examiner *doctor.Doctor) {
+	report, err := examiner.Examine(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	writeIndented(w, report)
+}
+
+func writeIndented(w http.ResponseWriter, v any) {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	enc.Encode(out)
+	enc.Encode(v)
 }

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -64,4 +67,16 @@ func (k *replyCache) put(key string, r reply, ttl time.Duration) {
 	}
 	k.young[key] = c
 	k.bytes += size
+}
+
+// forget drops the replies of these paths, whatever their query and letter case.
+func (k *replyCache) forget(paths ...string) {
+	gone := func(key string, _ *cachedReply) bool {
+		path, _, _ := strings.Cut(key, "?")
+		return slices.ContainsFunc(paths, func(p string) bool { return strings.EqualFold(strings.TrimSuffix(path, "/"), p) })
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.young, gone) // their bytes go with the generation
+	maps.DeleteFunc(k.old, gone)
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -27,9 +28,11 @@ type Request struct {
 	// Secure tells that the call came over TLS.
 	Secure bool
 
-	path  []pair
-	query string
-	body  map[string]json.RawMessage
+	header http.Header
+	path   []pair
+	query  string
+	raw    []byte // of the body
+	body   map[string]json.RawMessage
 	// values caches the parsed query.
 	values url.Values
 }
@@ -71,6 +74,12 @@ func (r *Request) Body(name string) (json.RawMessage, bool) {
 	v, ok := r.body[name]
 	return v, ok
 }
+
+// Header returns a request header that the row declares.
+func (r *Request) Header(name string) string { return r.header.Get(name) }
+
+// RawBody returns the body as it came, for signatures over it.
+func (r *Request) RawBody() []byte { return r.raw }
 
 // BodyText returns a member of the body that must be text. given is false for
 // an absent member, null and "", and text is false for any other type.

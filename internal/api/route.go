@@ -55,6 +55,11 @@ type Route struct {
 	Cost int
 	// BodyLimit is the largest body in bytes; 0 means the configured limit.
 	BodyLimit int64
+	// Time is how long the handler may take; 0 means a minute and a half.
+	Time time.Duration
+	// Changes are the paths of rows whose cached replies end when this call
+	// succeeds.
+	Changes []string
 	// Alias is the path of the row that this one is another name of.
 	Alias string
 	// Deprecated marks rows that are kept for old clients.

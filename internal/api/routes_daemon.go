@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/fluxosd/fluxosd/internal/daemonrpc"
-	"github.com/fluxosd/fluxosd/internal/fault"
 	"github.com/fluxosd/fluxosd/internal/permissions"
 )
 
@@ -28,12 +27,7 @@ func (s *Server) daemonRoutes() []Route {
 		})
 	}
 	control := func(path string, level permissions.Level, summary, doing, done string, verb func(DaemonControl, context.Context) error) Route {
-		return Route{Method: "GET", Path: path, Level: level, Summary: summary, Result: "message", Handle: func(ctx context.Context, _ *Request) (any, error) {
-			if err := verb(s.control, ctx); err != nil {
-				return nil, fault.Wrap(fault.Unavailable, err, "Error "+doing+" Daemon: "+err.Error())
-			}
-			return Message{Message: "Daemon successfully " + done}, nil
-		}}
+		return Route{Method: "GET", Path: path, Level: level, Summary: summary, Result: "message", Handle: s.daemonVerb(doing, done, verb)}
 	}
 	return append(rows,
 		control("/daemon/start", permissions.AdminAndFluxTeam, "Start the chain daemon", "starting", "started", DaemonControl.Start),

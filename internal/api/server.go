@@ -19,8 +19,17 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fluxosd/fluxosd/internal/benchmark"
 	"github.com/fluxosd/fluxosd/internal/health"
+	"github.com/fluxosd/fluxosd/internal/logs"
 	"github.com/fluxosd/fluxosd/internal/metrics"
+	"github.com/fluxosd/fluxosd/internal/node"
+	"github.com/fluxosd/fluxosd/internal/node/doctor"
+	"github.com/fluxosd/fluxosd/internal/node/dos"
+	"github.com/fluxosd/fluxosd/internal/node/events"
+	"github.com/fluxosd/fluxosd/internal/node/gateway"
+	"github.com/fluxosd/fluxosd/internal/node/privileged"
+	"github.com/fluxosd/fluxosd/internal/node/reach"
 	"github.com/fluxosd/fluxosd/internal/permissions"
 	"github.com/fluxosd/fluxosd/internal/version"
 )
@@ -40,9 +49,33 @@ type DaemonControl interface {
 	Reindex(ctx context.Context) error
 }
 
-// NodeInfo collects what /flux/info shows.
-type NodeInfo interface {
-	Info(ctx context.Context) (any, error)
+// Host is what the rows of /flux act on, besides the node itself. All but the
+// switches are required.
+type Host struct {
+	Settings *node.Settings
+	DOS      *dos.Score
+	Prober   *reach.Prober
+	Requests *reach.Requests
+	Gateway  *gateway.Gateway
+	Firewall privileged.Firewall
+	Updates  *node.Updates
+	Logs     *logs.Buffer
+	Events   *events.Log
+	// DaemonLog and BenchmarkLog are the paths of the log files of the chain
+	// daemon and of the benchmark daemon.
+	DaemonLog, BenchmarkLog func() string
+	// Folder is where the node keeps its things.
+	Folder string
+	// Restart makes the process end and start again, when its requests are
+	// answered. An error says why it can't.
+	Restart func() error
+	// TestControls offers what is for test networks only.
+	TestControls bool
+}
+
+func (h Host) complete() bool {
+	return h.Settings != nil && h.DOS != nil && h.Prober != nil && h.Requests != nil && h.Gateway != nil && h.Firewall != nil &&
+		h.Updates != nil && h.Logs != nil && h.Events != nil && h.DaemonLog != nil && h.BenchmarkLog != nil && h.Restart != nil
 }
 
 // Config is what a Server needs. All but the settings are required.
@@ -50,7 +83,12 @@ type Config struct {
 	Permissions *permissions.Service
 	Daemon      Daemon
 	Control     DaemonControl
-	Node        NodeInfo
+	Node        *node.Node
+	Benchmark   *benchmark.Service
+	Runner      *benchmark.Runner
+	History     *benchmark.History
+	Doctor      *doctor.Doctor
+	Host        Host
 	Metrics     *metrics.Metrics
 	// Health holds the checks before a login phrase.
 	Health *health.Registry
@@ -73,7 +111,12 @@ type Server struct {
 	permissions *permissions.Service
 	daemon      Daemon
 	control     DaemonControl
-	node        NodeInfo
+	node        *node.Node
+	benchmark   *benchmark.Service
+	runner      *benchmark.Runner
+	history     *benchmark.History
+	doctor      *doctor.Doctor
+	host        Host
 	health      *health.Registry
 	metrics     metrics.HTTP
 	// authFailures and logins count the permission check.
@@ -108,8 +151,9 @@ type Server struct {
 
 // New builds the server from its table of routes.
 func New(cfg Config) (*Server, error) {
-	if cfg.Permissions == nil || cfg.Daemon == nil || cfg.Control == nil || cfg.Node == nil || cfg.Metrics == nil || cfg.Health == nil {
-		return nil, errors.New("api: permissions, daemon, its control, node, metrics and health are required")
+	if cfg.Permissions == nil || cfg.Daemon == nil || cfg.Control == nil || cfg.Node == nil || cfg.Metrics == nil || cfg.Health == nil ||
+		cfg.Benchmark == nil || cfg.Runner == nil || cfg.History == nil || cfg.Doctor == nil || !cfg.Host.complete() {
+		return nil, errors.New("api: every part of Config is required")
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -125,6 +169,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		permissions: cfg.Permissions, daemon: cfg.Daemon, control: cfg.Control, node: cfg.Node, health: cfg.Health,
+		benchmark: cfg.Benchmark, runner: cfg.Runner, history: cfg.History, doctor: cfg.Doctor, host: cfg.Host,
 		metrics: cfg.Metrics.HTTP, authFailures: cfg.Metrics.Auth.Failures, logins: cfg.Metrics.Auth.Logins,
 		errorStatus: cfg.ErrorStatus, bodyLimit: cfg.BodyLimit,
 		limits: newLimiters(cfg.Limits, cfg.Now), replies: newReplyCache(cfg.Now), proxies: cfg.TrustedProxies,

@@ -40,6 +40,12 @@ func (c *Config) check(demo bool, bad map[string]bool) []Problem {
 		}
 	}
 	problems = append(problems, c.checkListeners(bad)...)
+	if c.Node.TestControls && !c.Node.Testnet && !bad["node.test_controls"] && !bad["node.testnet"] {
+		add("node.test_controls", "needs node.testnet: the DOS state of a node of the main network is nobody's to set", "false")
+	}
+	if n := len(c.Network.TimeServers); (n == 1 || n > 8) && !bad["network.time_servers"] {
+		add("network.time_servers", "needs 2 to 8 servers, or none: what one alone says can't be checked", `["pool.ntp.org", "time.cloudflare.com"]`)
+	}
 	for _, d := range []struct{ key, user, password string }{
 		{"daemon", c.Daemon.User, c.Daemon.Password.Reveal()},
 		{"benchmark", c.Benchmark.User, c.Benchmark.Password.Reveal()},

@@ -32,6 +32,10 @@ func TestRulesBetweenKeys(t *testing.T) {
 		{"all three", []string{"api.listen=:5", "api.tls_listen=:5", "api.private_listen=127.0.0.1:5"},
 			[]string{"api.tls_listen", "api.private_listen", "api.private_listen"}},
 		{"a bad listener only once", []string{"api.listen=x", "api.tls_listen=:16127"}, []string{"api.listen"}},
+		{"test controls on the main network", []string{"node.test_controls=true"}, []string{"node.test_controls"}},
+		{"test controls on the test network", []string{"node.test_controls=true", "node.testnet=true"}, nil},
+		{"a single time server", []string{"network.time_servers=pool.ntp.org"}, []string{"network.time_servers"}},
+		{"no time server", []string{"network.time_servers="}, nil},
 		{"password without user", []string{"daemon.password=x", "benchmark.password=x"}, []string{"daemon.user", "benchmark.user"}},
 	}
 	for _, tt := range tests {

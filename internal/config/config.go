@@ -31,6 +31,7 @@ import (
 type Config struct {
 	Node        Node
 	API         API
+	Network     Network
 	Store       Store
 	Daemon      Daemon
 	Benchmark   Benchmark
@@ -39,6 +40,7 @@ type Config struct {
 	Team        Team
 	Permissions Permissions
 	Log         Log
+	Metrics     Metrics
 
 	sources  map[string]string // key → where it was set; no entry for a default
 	warnings []string
@@ -57,6 +59,20 @@ type Node struct {
 	PGPPrivateKey       secret.Text // ASCII armoured or empty
 	BlockedPorts        []int       // ports that applications may not use
 	BlockedRepositories []string    // image name prefixes that are not run
+	UpdateUnit          string      // systemd service that updates fluxosd; "" for none
+	UpdateChannel       string      // stable or development
+	TestControls        bool
+}
+
+// Network says how the node learns what it is from outside.
+type Network struct {
+	Gateway             string // auto, upnp, nat-pmp or off
+	Firewall            string // auto, ufw, nftables or off
+	FirewallDryRun      bool
+	AddressServices     []string // URLs
+	GeolocationServices []string // URLs with {ip}
+	TimeServers         []string // host or host:port
+	ProbeNodes          []string // IP:port
 }
 
 // API says where and how the HTTP API is served.
@@ -103,15 +119,35 @@ type Daemon struct {
 	Password    secret.Text
 	Conf        string // path of flux.conf; "" means that it is looked for
 	Unit        string // systemd service that runs the daemon
+	UpdateUnit  string // systemd service that updates it; "" for none
+	DebugLog    string // path; "" means that it is looked for
 	Timeout     time.Duration
 	Concurrency int // calls at the same time
 }
 
-// Benchmark says how the benchmark daemon is reached.
+// The values of benchmark.source: whose figures count.
+const (
+	BenchmarkAuto   = "auto"
+	BenchmarkDaemon = "fluxbenchd"
+	BenchmarkNative = "native"
+)
+
+// Benchmark says how the benchmark daemon is reached, and how the node measures
+// itself without one.
 type Benchmark struct {
-	URL      string // "" means none: the node measures itself
-	User     string
-	Password secret.Text
+	Source     string // one of the Benchmark… constants
+	URL        string // "" means the usual port, where Source calls for it
+	User       string
+	Password   secret.Text
+	Unit       string // systemd service that runs it; "" for none
+	UpdateUnit string // systemd service that updates it; "" for none
+	DebugLog   string // path; "" means that it is looked for
+
+	Every        time.Duration // between two native measurements; 0 for none
+	TimeLimit    time.Duration
+	CPUTime      time.Duration // of each of the two measurements of the processor
+	DiskSize     Bytes         // of one run
+	SpeedServers []string      // URLs
 }
 
 // Docker says where the container engine listens.
@@ -142,6 +178,12 @@ type Log struct {
 	Level  slog.Level
 	Format string // text, json or auto (text on a terminal)
 	Levels map[string]slog.Level
+	Buffer Bytes // of each level
+}
+
+// Metrics says what is exported that is nobody's business by default.
+type Metrics struct {
+	WalletBalance bool
 }
 
 // Options say where Load looks.
@@ -166,10 +208,14 @@ type Options struct {
 
 // Load reads and checks the whole configuration. A failure is an *Error.
 func Load(o Options) (*Config, error) {
+	return load(o, func(l *loader) { l.file(o.File, o.FileRequired) })
+}
+
+func load(o Options, file func(*loader)) (*Config, error) {
 	l := loader{cfg: &Config{sources: map[string]string{}}}
 	l.bind()
 	l.defaults()
-	l.file(o.File, o.FileRequired)
+	file(&l)
 	l.environment(o.Env)
 	l.flags(o.Flags)
 	l.derive()
@@ -184,6 +230,15 @@ func Load(o Options) (*Config, error) {
 	}
 	l.cfg.warnings = l.cfg.findWarnings(o.File)
 	return l.cfg, nil
+}
+
+// SetBy names the variable or flag that sets a key over the file, "" when the
+// file or the default counts. A change of the file has no effect on such a key.
+func (c *Config) SetBy(key string) string {
+	if source := c.sources[key]; !strings.HasPrefix(source, "line ") {
+		return source
+	}
+	return ""
 }
 
 // IsSet reports whether the file, the environment or a flag set the key, even

@@ -32,6 +32,13 @@ func (l *loader) file(path string, required bool) {
 	l.yaml(data, path)
 }
 
+// Check says what Load would, with o, say of a file with this content: nil or an
+// *Error. o.File is only the name in its messages.
+func Check(file []byte, o Options) error {
+	_, err := load(o, func(l *loader) { l.yaml(file, o.File) })
+	return err
+}
+
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -36,14 +36,16 @@ var sections = []sectionSpec{
 	{"node", "This node and its owner."},
 	{"api", "The HTTP API."},
 	{"api.rate_limit", "Requests of one remote address. A request over the limit is answered with 429."},
+	{"network", "How the node finds out what it is from outside, and how it is reached from there."},
 	{"store", "Where the node keeps its documents."},
 	{"daemon", "The chain daemon (fluxd)."},
-	{"benchmark", "The benchmark daemon (fluxbenchd)."},
+	{"benchmark", "The benchmark daemon (fluxbenchd), and the measuring that stands in for it."},
 	{"docker", "The container engine."},
 	{"syncthing", "Syncthing, which replicates application data."},
 	{"team", "The Flux team."},
 	{"permissions", "Who may do what."},
 	{"log", "What is logged, to standard error."},
+	{"metrics", "What the metrics show beyond the usual."},
 }
 
 const (
@@ -57,6 +59,9 @@ const (
 	storeFile  = "fluxosd.db"
 	daemonURL  = "http://127.0.0.1:16124"
 	testnetURL = "http://127.0.0.1:26124"
+
+	// The commas of the first are written %2C: a comma separates items.
+	defaultGeolocation = "http://ip-api.com/json/{ip}?fields=status%2Ccontinent%2CcontinentCode%2Ccountry%2CcountryCode%2Cregion%2CregionName%2Clat%2Clon%2Cquery%2Corg%2Cisp%2Cproxy%2Chosting,https://stats.runonflux.io/fluxlocation/{ip}"
 )
 
 // keys is the table. Keys of one section stand together, in the order in which
@@ -101,6 +106,16 @@ var keys = []keySpec{
 	{path: "node.blocked_repositories", example: `["docker.io/library"]`,
 		doc:  "Beginnings of image names that aren't run. With more than 10 other nodes refuse this one.",
 		bind: func(c *Config) binding { return list(&c.Node.BlockedRepositories, parseRepository, quote, kindText) }},
+
+	{path: "node.update_unit", example: `"fluxosd-update@.service"`,
+		doc:  "Service that updates fluxosd. A template is started with the channel as its instance: stable, development, or stable-reinstall. Empty: updates are left to the package manager.",
+		bind: func(c *Config) binding { return texts(&c.Node.UpdateUnit, optional(parseUnit)) }},
+	{path: "node.update_channel", def: "stable", example: "development",
+		doc:  "Releases that node.update_unit installs: stable or development.",
+		bind: func(c *Config) binding { return enum(&c.Node.UpdateChannel, "stable", "development") }},
+	{path: "node.test_controls", def: "false", example: "true",
+		doc:  "Lets the team set the DOS state over the API. Only with node.testnet.",
+		bind: func(c *Config) binding { return bools(&c.Node.TestControls) }},
 
 	{path: "api.listen", def: ":16127", example: `":16127"`,
 		doc:  "Address and port of the HTTP API. The network knows the ports 16127, 16137, … 16197.",
@@ -149,6 +164,30 @@ var keys = []keySpec{
 		doc:  "Addresses and networks without a limit.",
 		bind: func(c *Config) binding { return prefixes(&c.API.RateLimit.Exempt) }},
 
+	{path: "network.gateway", def: "auto", example: "upnp",
+		doc:  "How ports are mapped on the router: auto (when this machine has a private address), upnp, nat-pmp or off.",
+		bind: func(c *Config) binding { return enum(&c.Network.Gateway, "auto", "upnp", "nat-pmp", "off") }},
+	{path: "network.firewall", def: "auto", example: "nftables",
+		doc:  "Which firewall of this host gets the rules of the node: auto (ufw where it is active, else none), ufw, nftables (a table of our own) or off.",
+		bind: func(c *Config) binding { return enum(&c.Network.Firewall, "auto", "ufw", "nftables", "off") }},
+	{path: "network.firewall_dry_run", def: "false", example: "true",
+		doc:  "Log the rules instead of setting them.",
+		bind: func(c *Config) binding { return bools(&c.Network.FirewallDryRun) }},
+	{path: "network.address_services", def: "https://api.ipify.org,https://icanhazip.com,https://ifconfig.me/ip", example: `["https://api.ipify.org"]`,
+		doc:  "URLs that answer the caller's address. Two sources must agree before an address is believed. Empty: nobody outside is asked.",
+		bind: func(c *Config) binding { return list(&c.Network.AddressServices, parseServiceURL, quote, kindText) }},
+	{path: "network.geolocation_services", def: defaultGeolocation, example: `["https://geo.example.org/{ip}"]`,
+		doc: "URLs, with {ip} for the address, that tell where this node is. Asked in this order. Empty: nobody is asked.",
+		bind: func(c *Config) binding {
+			return list(&c.Network.GeolocationServices, parseServiceURL, quote, kindText)
+		}},
+	{path: "network.time_servers", def: "pool.ntp.org,time.cloudflare.com,time.google.com", example: `["192.168.1.1", "pool.ntp.org"]`,
+		doc:  "NTP servers, host or host:port, 2 to 8, asked when neither chrony nor systemd-timesyncd knows the clock's offset. Empty: nobody is asked.",
+		bind: func(c *Config) binding { return list(&c.Network.TimeServers, parseServer, quote, kindText) }},
+	{path: "network.probe_nodes", example: `["203.0.113.9:16127"]`,
+		doc:  "Nodes, IP:port, that are asked whether this one can be reached. Empty: nodes drawn from the network's list.",
+		bind: func(c *Config) binding { return list(&c.Network.ProbeNodes, parseNodeAddress, quote, kindText) }},
+
 	{path: "store.uri", secret: true, def: "sqlite:/var/lib/fluxosd/" + storeFile, example: `"mongodb://127.0.0.1:27017"`,
 		doc:  "sqlite:<absolute path>, mongodb://… or mongodb+srv://…. Default: " + storeFile + " in node.data_dir. A password in it is secret.",
 		bind: func(c *Config) binding { return scalar(&c.Store.URI, parseStoreURI, quoted, kindText) }},
@@ -168,6 +207,12 @@ var keys = []keySpec{
 	{path: "daemon.unit", def: "zelcash.service", example: `"fluxd.service"`,
 		doc:  "Unit of the service manager that runs the daemon here, for starting and restarting it.",
 		bind: func(c *Config) binding { return texts(&c.Daemon.Unit, parseUnit) }},
+	{path: "daemon.update_unit", example: `"fluxd-update.service"`,
+		doc:  "Service that updates the chain daemon. Empty: updates are left to the package manager.",
+		bind: func(c *Config) binding { return texts(&c.Daemon.UpdateUnit, optional(parseUnit)) }},
+	{path: "daemon.debug_log", example: `"/home/flux/.flux/debug.log"`,
+		doc:  "Path of the daemon's debug.log. Empty: in the folder of its data.",
+		bind: func(c *Config) binding { return texts(&c.Daemon.DebugLog, optional(parsePath)) }},
 	{path: "daemon.timeout", def: "40s", example: "20s",
 		doc:  "Limit of one call; 1s to 5m.",
 		bind: func(c *Config) binding { return durations(&c.Daemon.Timeout, time.Second, 5*time.Minute) }},
@@ -175,8 +220,13 @@ var keys = []keySpec{
 		doc:  "Calls at the same time; 1 to 256.",
 		bind: func(c *Config) binding { return ints(&c.Daemon.Concurrency, 1, 256) }},
 
+	{path: "benchmark.source", def: BenchmarkAuto, example: BenchmarkNative,
+		doc: "Whose figures count: fluxbenchd, native (measured by fluxosd), or auto: fluxbenchd when benchmark.url is set or its folder is found (FLUXBENCH_PATH, ~/.fluxbenchmark, ~/.zelbenchmark), else native.",
+		bind: func(c *Config) binding {
+			return enum(&c.Benchmark.Source, BenchmarkAuto, BenchmarkDaemon, BenchmarkNative)
+		}},
 	{path: "benchmark.url", example: `"http://127.0.0.1:16224"`,
-		doc:  "JSON-RPC address. Empty: no benchmark daemon, the node measures itself.",
+		doc:  "JSON-RPC address of fluxbenchd. Empty: port 16224 (test network 26224) on 127.0.0.1, where benchmark.source calls for it.",
 		bind: func(c *Config) binding { return texts(&c.Benchmark.URL, optional(parseHTTPURL)) }},
 	{path: "benchmark.user", example: `"fluxbenchuser"`,
 		doc:  "JSON-RPC user.",
@@ -184,6 +234,35 @@ var keys = []keySpec{
 	{path: "benchmark.password", secret: true, example: `"a long random text"`,
 		doc:  "JSON-RPC password. Secret.",
 		bind: func(c *Config) binding { return secrets(&c.Benchmark.Password, asIs, kindNumber) }},
+
+	{path: "benchmark.unit", example: `"fluxbenchd.service"`,
+		doc:  "Unit of the service manager that runs fluxbenchd here. Empty: the chain daemon starts it.",
+		bind: func(c *Config) binding { return texts(&c.Benchmark.Unit, optional(parseUnit)) }},
+	{path: "benchmark.update_unit", example: `"fluxbenchd-update.service"`,
+		doc:  "Service that updates fluxbenchd. Empty: updates are left to the package manager.",
+		bind: func(c *Config) binding { return texts(&c.Benchmark.UpdateUnit, optional(parseUnit)) }},
+	{path: "benchmark.debug_log", example: `"/home/flux/.fluxbenchmark/debug.log"`,
+		doc:  "Path of fluxbenchd's debug.log. Empty: in its folder.",
+		bind: func(c *Config) binding { return texts(&c.Benchmark.DebugLog, optional(parsePath)) }},
+	{path: "benchmark.every", def: "24h", example: "12h",
+		doc: "Time between two native measurements; 0s (only when asked for) to 720h, and at least 1h.",
+		bind: func(c *Config) binding {
+			return scalar(&c.Benchmark.Every, zeroOr(durationRange(time.Hour, 720*time.Hour)), showDuration, kindText, kindNumber)
+		}},
+	{path: "benchmark.time_limit", def: "10m", example: "5m",
+		doc:  "Longest that one measurement may take; 1m to 1h.",
+		bind: func(c *Config) binding { return durations(&c.Benchmark.TimeLimit, time.Minute, time.Hour) }},
+	{path: "benchmark.cpu_time", def: "10s", example: "20s",
+		doc:  "How long the processor is measured with one thread, and again with all; 1s to 1m.",
+		bind: func(c *Config) binding { return durations(&c.Benchmark.CPUTime, time.Second, time.Minute) }},
+	{path: "benchmark.disk_size", def: "1GiB", example: "256MiB",
+		doc: "Bytes written in each of the three runs that measure the disk of node.data_dir; 16MiB to 16GiB.",
+		bind: func(c *Config) binding {
+			return scalar(&c.Benchmark.DiskSize, parseBytes(16<<20, 16<<30), stringer, kindText, kindNumber)
+		}},
+	{path: "benchmark.speed_servers", example: `["https://speed.example.org"]`,
+		doc:  "URLs of servers that the network's speed is measured with. Empty: it isn't measured.",
+		bind: func(c *Config) binding { return list(&c.Benchmark.SpeedServers, parseServiceURL, quote, kindText) }},
 
 	{path: "docker.host", def: "unix:///var/run/docker.sock", example: `"unix:///var/run/docker.sock"`,
 		doc:  "unix:///path or tcp://host:port of the engine.",
@@ -221,6 +300,15 @@ var keys = []keySpec{
 		bind: func(c *Config) binding {
 			return dict(&c.Log.Levels, checkSub, parseLevel, showLevel, kindText)
 		}},
+	{path: "log.buffer", def: "1MiB", example: "4MiB",
+		doc: "Memory for the last lines of each level, which the log routes show; 16KiB to 64MiB.",
+		bind: func(c *Config) binding {
+			return scalar(&c.Log.Buffer, parseBytes(16<<10, 64<<20), stringer, kindText, kindNumber)
+		}},
+
+	{path: "metrics.wallet_balance", def: "false", example: "true",
+		doc:  "Show the balance of the chain daemon's wallet.",
+		bind: func(c *Config) binding { return bools(&c.Metrics.WalletBalance) }},
 }
 
 // The forms that several keys share.

@@ -61,7 +61,15 @@ func problemsOf(t *testing.T, o Options) []Problem {
 func TestDefaults(t *testing.T) {
 	got := mustLoad(t, Options{Demo: true})
 	want := &Config{
-		Node: Node{DataDir: "/var/lib/fluxosd"},
+		Node: Node{DataDir: "/var/lib/fluxosd", UpdateChannel: "stable"},
+		Network: Network{
+			Gateway: "auto", Firewall: "auto",
+			AddressServices: []string{"https://api.ipify.org", "https://icanhazip.com", "https://ifconfig.me/ip"},
+			GeolocationServices: []string{"http://ip-api.com/json/{ip}?fields=status%2Ccontinent%2CcontinentCode%2Ccountry%2CcountryCode%2Cregion%2CregionName%2Clat%2Clon%2Cquery%2Corg%2Cisp%2Cproxy%2Chosting",
+				"https://stats.runonflux.io/fluxlocation/{ip}"},
+			TimeServers: []string{"pool.ntp.org", "time.cloudflare.com", "time.google.com"},
+		},
+		Benchmark: Benchmark{Source: BenchmarkAuto, Every: 24 * time.Hour, TimeLimit: 10 * time.Minute, CPUTime: 10 * time.Second, DiskSize: 1 << 30},
 		API: API{
 			Listen: ":16127", TLSListen: ":16128", PrivateListen: "127.0.0.1:16120", ErrorStatus: "documented",
 			BodyLimit: 1 << 20, MaxConnections: 10000, AccessLog: true, ShutdownTimeout: 30 * time.Second,
@@ -75,7 +83,7 @@ func TestDefaults(t *testing.T) {
 		Team:      Team{FluxIDs: []string{"1hjy4bCYBJr4mny4zCE85J94RXa8W6q37", "16iJqiVbHptCx87q6XQwNpKdgEZnFtKcyP"}},
 		Permissions: Permissions{OperatorMayManageApps: true, SignatureCache: 5 * time.Minute,
 			SIWEDomains: []string{"home.runonflux.io", "cloud.runonflux.io"}},
-		Log: Log{Level: slog.LevelInfo, Format: "auto", Levels: map[string]slog.Level{}},
+		Log: Log{Buffer: 1 << 20, Level: slog.LevelInfo, Format: "auto", Levels: map[string]slog.Level{}},
 	}
 	if diff := cmp.Diff(want, got, sameValues); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)

@@ -139,6 +139,41 @@ func parseHTTPURL(text string) (string, error) {
 	return strings.TrimSuffix(text, "/"), nil
 }
 
+// parseServiceURL accepts the address of a web service, path and query included.
+func parseServiceURL(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || strings.ContainsAny(text, " ,\t\r\n") {
+		return "", errors.New("isn't the address of a web service: want http:// or https://, without credentials, spaces or commas")
+	}
+	return text, nil
+}
+
+// parseServer accepts the name or the address of a host, with or without port.
+func parseServer(text string) (string, error) {
+	host := text
+	if h, port, err := net.SplitHostPort(text); err == nil {
+		if _, err := parsePort(port, 1); err != nil {
+			return "", errors.New("has a port that isn't between 1 and 65535")
+		}
+		host = h
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		if _, err := parseHost(host); err != nil {
+			return "", errors.New("isn't a server: want a host name or an IP address, with :port if it isn't the usual one")
+		}
+	}
+	return text, nil
+}
+
+// parseNodeAddress accepts the API address of a node.
+func parseNodeAddress(text string) (string, error) {
+	a, err := netip.ParseAddrPort(text)
+	if err != nil || a.Port() == 0 || a.Addr().Zone() != "" || a.Addr().IsUnspecified() {
+		return "", errors.New("isn't the address of a node: want IP:port")
+	}
+	return text, nil
+}
+
 func parseDockerHost(text string) (string, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	switch scheme {
@@ -260,6 +295,20 @@ func durationRange(low, high time.Duration) func(string) (time.Duration, error) 
 		d, err := time.ParseDuration(text)
 		if err != nil || d < low || d > high {
 			return 0, fmt.Errorf("want a duration with its unit (ms, s, m, h) from %s to %s", showDuration(low), showDuration(high))
+		}
+		return d, nil
+	}
+}
+
+// zeroOr lets a duration be 0 where its range begins above it.
+func zeroOr(parse func(string) (time.Duration, error)) func(string) (time.Duration, error) {
+	return func(text string) (time.Duration, error) {
+		if d, err := time.ParseDuration(text); err == nil && d == 0 {
+			return 0, nil
+		}
+		d, err := parse(text)
+		if err != nil {
+			return 0, fmt.Errorf("%w, or 0s", err)
 		}
 		return d, nil
 	}

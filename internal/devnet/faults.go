@@ -1,6 +1,8 @@
 package devnet
 
 import (
+	"cmp"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -12,6 +14,11 @@ type faults struct {
 	slow    map[string]time.Duration
 	warmUp  bool
 	garbage bool
+	// What the chain daemon pretends; "" and false are the truth.
+	network  string
+	isolated bool
+	status   string
+	spent    map[string]bool // outputs, as txid:index
 }
 
 type failure struct {
@@ -57,6 +64,52 @@ func (c *Chain) Garbage(on bool) {
 	c.faults.mu.Lock()
 	defer c.faults.mu.Unlock()
 	c.faults.garbage = on
+}
+
+// Pretend makes the daemon say that it belongs to another network, as
+// getblockchaininfo names it: "test", "regtest". "" ends it.
+func (c *Chain) Pretend(network string) {
+	c.faults.mu.Lock()
+	defer c.faults.mu.Unlock()
+	c.faults.network = network
+}
+
+// Isolate makes the daemon say that it has no connection to others.
+func (c *Chain) Isolate(on bool) {
+	c.faults.mu.Lock()
+	defer c.faults.mu.Unlock()
+	c.faults.isolated = on
+}
+
+// SetOwnStatus makes getfluxnodestatus answer a status such as STARTED or DOS
+// for the own node. "" ends it.
+func (c *Chain) SetOwnStatus(status string) {
+	c.faults.mu.Lock()
+	defer c.faults.mu.Unlock()
+	c.faults.status = status
+}
+
+// Spend makes gettxout answer as if an output had been spent.
+func (c *Chain) Spend(txID string, index uint32, spent bool) {
+	c.faults.mu.Lock()
+	defer c.faults.mu.Unlock()
+	if c.faults.spent == nil {
+		c.faults.spent = make(map[string]bool)
+	}
+	c.faults.spent[fmt.Sprintf("%s:%d", txID, index)] = spent
+}
+
+// pretended returns what Pretend, Isolate and SetOwnStatus asked for.
+func (f *faults) pretended() (network, status string, isolated bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return cmp.Or(f.network, "main"), f.status, f.isolated
+}
+
+func (f *faults) isSpent(txID string, index int64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.spent[fmt.Sprintf("%s:%d", txID, index)]
 }
 
 // next tells what a call must suffer.

@@ -56,10 +56,11 @@ func (c *Chain) rpcHelp(p params) (any, error) {
 
 func (c *Chain) rpcInfo(params) (any, error) {
 	confirmed, _, _ := c.balances(1)
+	name, _, _ := c.faults.pretended()
 	return object{
 		"version": daemonVersion, "protocolversion": protocolVersion, "walletversion": walletVersion, "balance": amount(confirmed),
-		"blocks": c.height(), "timeoffset": 0, "connections": len(c.network.peers), "proxy": "", "difficulty": difficulty,
-		"testnet": false, "keypoololdest": c.blocks[0].time, "keypoolsize": keyPool, "paytxfee": amount(c.wallet.feePerKB),
+		"blocks": c.height(), "timeoffset": 0, "connections": c.connections(), "proxy": "", "difficulty": difficulty,
+		"testnet": name != "main", "keypoololdest": c.blocks[0].time, "keypoolsize": keyPool, "paytxfee": amount(c.wallet.feePerKB),
 		"relayfee": amount(relayFeePerKB), "errors": "",
 	}, nil
 }
@@ -112,8 +113,9 @@ func (c *Chain) rpcChainInfo(params) (any, error) {
 		forks = append(forks, object{"id": id, "version": i + 2, "enforce": count(750), "reject": count(950)})
 	}
 	headers := c.height() + c.behind
+	name, _, _ := c.faults.pretended()
 	return object{
-		"chain": "main", "blocks": c.height(), "headers": headers, "bestblockhash": c.tip().hash,
+		"chain": name, "blocks": c.height(), "headers": headers, "bestblockhash": c.tip().hash,
 		"difficulty": difficulty, "verificationprogress": float64(c.height()+1) / float64(headers+1), "chainwork": chainwork(c.height()),
 		"pruned": c.first > 0, "size_on_disk": size, "commitments": 0, "valuePools": valuePools(false), "softforks": forks,
 		"upgrades": object{"76b809bb": object{"name": "Devnet", "activationheight": 0, "status": "active",
@@ -171,7 +173,7 @@ func (c *Chain) rpcTxOut(p params) (any, error) {
 		u, ok = c.coin(op)
 		ok = ok && c.pool.spends[op] == nil
 	}
-	if !ok {
+	if !ok || c.faults.isSpent(op.Hash.String(), n) {
 		return nil, nil
 	}
 	return object{"bestblock": c.tip().hash, "confirmations": c.height() - u.height + 1, "value": amount(u.Value),

@@ -37,7 +37,7 @@ func networkCommands() map[string]*command {
 		"getnetworkinfo": {run: (*Chain).rpcNetworkInfo, about: "State of the network."},
 		"getpeerinfo":    {run: (*Chain).rpcPeerInfo, about: "The daemons this one would be connected to."},
 		"getconnectioncount": {about: "Number of connections.",
-			run: func(c *Chain, _ params) (any, error) { return len(c.network.peers), nil }},
+			run: func(c *Chain, _ params) (any, error) { return c.connections(), nil }},
 		"getnettotals": {about: "Traffic with other daemons.", run: func(c *Chain, _ params) (any, error) {
 			sent, received := c.totals()
 			return object{"totalbytesrecv": received, "totalbytessent": sent, "timemillis": c.now().UnixMilli()}, nil
@@ -63,9 +63,17 @@ func (c *Chain) rpcNetworkInfo(params) (any, error) {
 	}
 	host, _, _ := strings.Cut(c.nodes.own().ip, ":")
 	return object{"version": daemonVersion, "subversion": daemonSubversion, "protocolversion": protocolVersion,
-		"localservices": "0000000000000005", "timeoffset": 0, "connections": len(c.network.peers), "networks": nets,
+		"localservices": "0000000000000005", "timeoffset": 0, "connections": c.connections(), "networks": nets,
 		"relayfee":       amount(relayFeePerKB),
 		"localaddresses": []object{{"address": host, "port": daemonPort, "score": 1}}, "warnings": ""}, nil
+}
+
+// connections counts the other daemons, as far as this one admits them.
+func (c *Chain) connections() int {
+	if _, _, isolated := c.faults.pretended(); isolated {
+		return 0
+	}
+	return len(c.network.peers)
 }
 
 // totals grow with the chain, since each peer would get every block.
@@ -83,6 +91,9 @@ func (c *Chain) rpcPeerInfo(params) (any, error) {
 	host, _, _ := strings.Cut(c.nodes.own().ip, ":")
 	peers := max(1, len(c.network.peers))
 	out := []object{}
+	if c.connections() == 0 {
+		return out, nil
+	}
 	for i, addr := range c.network.peers {
 		out = append(out, object{"id": i + 1, "addr": addr, "addrlocal": fmt.Sprintf("%s:%d", host, 40000+i), "services": "0000000000000005",
 			"lastsend": now, "lastrecv": now, "bytessent": sent / peers, "bytesrecv": received / peers, "conntime": c.started.Unix(),

@@ -51,6 +51,9 @@ func (c *Chain) rpcNodeStatus(params) (any, error) {
 	n := c.nodes.own()
 	o := n.entry()
 	o["status"] = n.state(c.height())
+	if _, status, _ := c.faults.pretended(); status != "" {
+		o["status"] = status
+	}
 	// Here, unlike in the list, the daemon writes times as text.
 	for _, k := range []string{"activesince", "lastpaid"} {
 		o[k] = fmt.Sprint(o[k])

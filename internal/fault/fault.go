@@ -33,9 +33,11 @@ const (
 	Unavailable
 	// NotBuilt is a route that the contract has and this version doesn't.
 	NotBuilt
+	// SwitchedOff is a route that this node's configuration doesn't offer.
+	SwitchedOff
 )
 
-var kindNames = [...]string{"internal", "invalid", "unauthorized", "not_found", "conflict", "too_large", "too_many", "unavailable", "not_built"}
+var kindNames = [...]string{"internal", "invalid", "unauthorized", "not_found", "conflict", "too_large", "too_many", "unavailable", "not_built", "switched_off"}
 
 // String returns a fixed word for logs and metrics.
 func (k Kind) String() string {

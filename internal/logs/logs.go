@@ -1,5 +1,10 @@
 // Package logs makes the daemon's logger: text or JSON lines, with a level for
-// each subsystem.
+// each subsystem, and a buffer of the last lines of each level for those who
+// ask the node for its log.
+//
+// It promises that the buffer holds what the console was given and nothing
+// else: a line below the configured level is neither made nor kept. It writes
+// no files, and it hides no secrets: values of package secret do that.
 package logs
 
 import (
@@ -19,6 +24,8 @@ type Config struct {
 	Level  slog.Level
 	// Levels override Level for subsystems.
 	Levels map[string]slog.Level
+	// Buffer keeps the last lines; nil keeps none.
+	Buffer *Buffer
 }
 
 // JSON reports whether lines are JSON objects.
@@ -36,6 +43,9 @@ func New(cfg Config) *slog.Logger {
 	var h slog.Handler = slog.NewTextHandler(cfg.Out, opts)
 	if cfg.JSON() {
 		h = slog.NewJSONHandler(cfg.Out, opts)
+	}
+	if cfg.Buffer != nil {
+		h = &tee{Handler: h, buffer: cfg.Buffer}
 	}
 	return slog.New(&handler{Handler: h, level: cfg.Level, levels: cfg.Levels})
 }

@@ -5,62 +5,28 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/fluxosd/fluxosd/internal/daemonrpc"
+	"github.com/fluxosd/fluxosd/internal/node/dos"
+	"github.com/fluxosd/fluxosd/internal/node/place"
 	"github.com/fluxosd/fluxosd/internal/version"
 )
-
-// defaultAPIPort is the API port of a node that names none.
-const defaultAPIPort = 16127
-
-// Caller calls a JSON-RPC daemon. *daemonrpc.Client is one.
-type Caller interface {
-	Call(ctx context.Context, method string, params []any) (json.RawMessage, error)
-}
-
-// Config is what a Node needs.
-type Config struct {
-	FluxID      string
-	PublicIP    string // "" while it is not known
-	APIPort     int
-	Development bool
-	Daemon      Caller
-	Benchmark   Caller // nil without a benchmark daemon
-	// StoreVersion names engine and version of the document store.
-	StoreVersion func(ctx context.Context) (string, error)
-}
-
-// Node answers for this node.
-type Node struct {
-	cfg      Config
-	os       osRelease
-	timezone string
-}
-
-// New returns a Node. It reads the host's name of its operating system once.
-func New(cfg Config) *Node {
-	release, _ := os.ReadFile("/etc/os-release") // a host without it has no names to show
-	return &Node{cfg: cfg, os: parseOSRelease(release), timezone: hostTimezone(os.Getenv("TZ"), os.Readlink, os.ReadFile)}
-}
 
 // Info is everything about the node at once, in the members that explorers
 // read. A part that is not known is null.
 type Info struct {
-	Daemon         DaemonInfo      `json:"daemon"`
-	Node           NodeStatus      `json:"node"`
-	Benchmark      BenchmarkInfo   `json:"benchmark"`
-	Flux           FluxInfo        `json:"flux"`
-	Apps           AppsInfo        `json:"apps"`
-	Geolocation    json.RawMessage `json:"geolocation"`
-	AppsHashes     *int            `json:"appsHashesTotal"`
-	AppsHashesHere *int            `json:"hashesPresent"`
+	Daemon         DaemonInfo         `json:"daemon"`
+	Node           NodeStatus         `json:"node"`
+	Benchmark      BenchmarkInfo      `json:"benchmark"`
+	Flux           FluxInfo           `json:"flux"`
+	Apps           AppsInfo           `json:"apps"`
+	Geolocation    *place.Geolocation `json:"geolocation"`
+	AppsHashes     *int               `json:"appsHashesTotal"`
+	AppsHashesHere *int               `json:"hashesPresent"`
 }
 
 // DaemonInfo is the chain daemon's own account.
@@ -97,19 +63,12 @@ type FluxInfo struct {
 	MaxNumberOfIPChanges *int      `json:"maxNumberOfIpChanges"`
 	FluxID               string    `json:"zelid"`
 	Timezone             *string   `json:"timezone"`
-	DOS                  DOSState  `json:"dos"`
-	AppsDOS              DOSState  `json:"appsDos"`
+	DOS                  dos.State `json:"dos"`
+	AppsDOS              dos.State `json:"appsDos"`
 	Development          bool      `json:"development"`
 	ExplorerHeight       *struct{} `json:"explorerScannedHeigth"` // the spelling that explorers read
 	ConnectionsOut       *int      `json:"numberOfConnectionsOut"`
 	ConnectionsIn        *int      `json:"numberOfConnectionsIn"`
-}
-
-// DOSState tells why the network would punish this node: 0 and null when it
-// would not.
-type DOSState struct {
-	State   int     `json:"dosState"`
-	Message *string `json:"dosMessage"`
 }
 
 // AppsInfo counts what runs here.
@@ -127,37 +86,39 @@ const infoTime = 10 * time.Second
 func (n *Node) Info(ctx context.Context) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, infoTime)
 	defer cancel()
-	out := Info{Flux: FluxInfo{
-		Version: version.FluxOS, OS: n.os.name, OSVersion: n.os.version, OSPrettyName: n.os.pretty,
-		FluxID: n.cfg.FluxID, Timezone: text(n.timezone), Development: n.cfg.Development,
+	static, mapped, changes := n.cfg.Locator.Static(), n.cfg.Mapped(), n.changes()
+	out := Info{Geolocation: n.cfg.Locator.Geolocation(), Flux: FluxInfo{
+		Version: version.FluxOS, NodeJSVersion: text(goVersion()), OS: n.os.name, OSVersion: n.os.version, OSPrettyName: n.os.pretty,
+		IP: n.Address(), StaticIP: &static, UPnP: &mapped, MaxNumberOfIPChanges: &changes,
+		FluxID: n.cfg.FluxID, Timezone: text(n.timezone), DOS: n.cfg.DOS.State(), Development: n.cfg.Development,
 	}}
-	if n.cfg.PublicIP != "" {
-		out.Flux.IP = text(n.address())
-	}
 	var wg sync.WaitGroup
-	ask := func(from Caller, method string, into *json.RawMessage) {
-		if from == nil {
-			return
-		}
+	ask := func(into *json.RawMessage, call func(context.Context) (json.RawMessage, error)) {
 		wg.Go(func() {
-			if raw, err := from.Call(ctx, method, nil); err == nil {
+			if raw, err := call(ctx); err == nil {
 				*into = raw
 			}
 		})
 	}
-	ask(n.cfg.Daemon, "getinfo", &out.Daemon.Info)
-	ask(n.cfg.Daemon, "getzelnodestatus", &out.Node.Status)
-	ask(n.cfg.Benchmark, "getinfo", &out.Benchmark.Info)
-	ask(n.cfg.Benchmark, "getstatus", &out.Benchmark.Status)
-	ask(n.cfg.Benchmark, "getbenchmarks", &out.Benchmark.Bench)
-	if n.cfg.StoreVersion != nil {
-		wg.Go(func() {
-			v, err := n.cfg.StoreVersion(ctx)
-			if name, number, ok := strings.Cut(v, " "); err == nil && ok && strings.EqualFold(name, "mongodb") {
-				out.Flux.MongoDBVersion = text(number)
-			}
-		})
+	daemon := func(method string) func(context.Context) (json.RawMessage, error) {
+		return func(ctx context.Context) (json.RawMessage, error) { return n.cfg.Daemon.Call(ctx, method, nil) }
 	}
+	ask(&out.Daemon.Info, daemon("getinfo"))
+	ask(&out.Node.Status, daemon("getzelnodestatus"))
+	ask(&out.Benchmark.Info, n.cfg.Benchmark.GetInfo)
+	ask(&out.Benchmark.Status, n.cfg.Benchmark.GetStatus)
+	ask(&out.Benchmark.Bench, n.cfg.Benchmark.GetBenchmarks)
+	wg.Go(func() {
+		v, err := n.cfg.StoreVersion(ctx)
+		if name, number, ok := strings.Cut(v, " "); err == nil && ok && strings.EqualFold(name, "mongodb") {
+			out.Flux.MongoDBVersion = text(number)
+		}
+	})
+	wg.Go(func() {
+		if v, err := n.cfg.DockerVersion(ctx); err == nil {
+			out.Flux.DockerVersion = text(v)
+		}
+	})
 	wg.Wait()
 	if out.Daemon.Info != nil {
 		public, err := daemonrpc.Without(out.Daemon.Info, "balance")
@@ -167,14 +128,6 @@ func (n *Node) Info(ctx context.Context) (any, error) {
 		out.Daemon.Info = public
 	}
 	return out, nil
-}
-
-// address is the node as others write it: the port is left out when it is the usual one.
-func (n *Node) address() string {
-	if n.cfg.APIPort == 0 || n.cfg.APIPort == defaultAPIPort {
-		return n.cfg.PublicIP
-	}
-	return net.JoinHostPort(n.cfg.PublicIP, strconv.Itoa(n.cfg.APIPort))
 }
 
 func text(s string) *string {

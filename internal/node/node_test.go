@@ -4,15 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"os"
-	"strings"
-	"sync"
+	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/fluxosd/fluxosd/internal/benchmark"
 	"github.com/fluxosd/fluxosd/internal/daemonrpc"
-	"github.com/fluxosd/fluxosd/internal/health"
+	"github.com/fluxosd/fluxosd/internal/node/dos"
+	"github.com/fluxosd/fluxosd/internal/node/place"
+	"github.com/fluxosd/fluxosd/internal/node/reach"
+	"github.com/fluxosd/fluxosd/internal/store"
+	"github.com/fluxosd/fluxosd/internal/store/sqlite"
 )
 
 // scripted answers calls from a table.
@@ -38,6 +42,60 @@ func marshal(t *testing.T, v any) map[string]any {
 	return m
 }
 
+// newNode returns a node with real parts that ask nobody outside; change adjusts
+// its configuration.
+func newNode(t *testing.T, daemon scripted, ip string, change func(*Config)) *Node {
+	t.Helper()
+	must := func(err error) {
+		if err != nil {
+			t.Helper()
+			t.Fatal(err)
+		}
+	}
+	docs, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "x.db")})
+	must(err)
+	t.Cleanup(func() { docs.Close() })
+	must(docs.Declare(t.Context(), append(store.All(), benchmark.Collections()...)...))
+	fc := place.FinderConfig{}
+	if ip != "" {
+		fc.Configured = netip.MustParseAddr(ip)
+	}
+	finder, err := place.NewFinder(fc)
+	must(err)
+	if ip != "" {
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error)
+		changed := finder.Changed()
+		go func() { served <- finder.Serve(ctx) }()
+		t.Cleanup(func() { cancel(); <-served })
+		<-changed
+	}
+	locator, err := place.NewLocator(place.LocatorConfig{Where: finder})
+	must(err)
+	clock, err := place.NewClock(place.ClockConfig{})
+	must(err)
+	list, err := reach.NewList(reach.ListConfig{Daemon: daemon})
+	must(err)
+	prober, err := reach.NewProber(reach.ProberConfig{Nodes: list})
+	must(err)
+	asker, err := reach.NewSelf(reach.SelfConfig{Crowd: list, Prober: prober})
+	must(err)
+	none := func() int { return 0 }
+	score, err := dos.New(dos.Config{Nodes: list, Daemon: daemon, Asker: asker, Own: func() (reach.Address, bool) { return reach.Address{}, false },
+		AddressChanges: none, BlockedPorts: none, BlockedRepositories: none})
+	must(err)
+	bench, err := benchmark.NewService(benchmark.Config{Remote: daemon, Store: docs})
+	must(err)
+	cfg := Config{FluxID: "1abc", TeamID: "1team", SupportID: "1support", APIPort: 16137, Daemon: daemon, Benchmark: bench, Finder: finder, Locator: locator,
+		Clock: clock, DOS: score, Mapped: func() bool { return false }, Now: time.Now,
+		StoreVersion:  func(context.Context) (string, error) { return "MongoDB 7.0.1", nil },
+		DockerVersion: func(context.Context) (string, error) { return "28.5.2", nil }}
+	if change != nil {
+		change(&cfg)
+	}
+	return New(cfg)
+}
+
 // Explorers read single members: each is there, known or null.
 func TestInfoHasTheMembersOfARealNode(t *testing.T) {
 	raw, err := os.ReadFile("testdata/flux-info.json")
@@ -48,8 +106,7 @@ func TestInfoHasTheMembersOfARealNode(t *testing.T) {
 	if err := json.Unmarshal(raw, &golden); err != nil {
 		t.Fatal(err)
 	}
-	n := New(Config{FluxID: "1abc", PublicIP: "198.51.100.7", APIPort: 16137, Daemon: scripted{"getinfo": `{"balance":5,"blocks":7}`, "getzelnodestatus": `{"status":"CONFIRMED"}`},
-		StoreVersion: func(context.Context) (string, error) { return "MongoDB 7.0.1", nil }})
+	n := newNode(t, scripted{"getinfo": `{"balance":5,"blocks":7}`, "getzelnodestatus": `{"status":"CONFIRMED"}`}, "8.8.4.4", nil)
 	info, err := n.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +114,7 @@ func TestInfoHasTheMembersOfARealNode(t *testing.T) {
 	got := marshal(t, info)
 	sameMembers(t, "", golden, got)
 	flux := got["flux"].(map[string]any)
-	if flux["ip"] != "198.51.100.7:16137" || flux["mongoDbVersion"] != "7.0.1" || flux["version"] != "8.17.0" || flux["zelid"] != "1abc" {
+	if flux["ip"] != "8.8.4.4:16137" || flux["mongoDbVersion"] != "7.0.1" || flux["version"] != "8.17.0" || flux["zelid"] != "1abc" || flux["dockerVersion"] != "28.5.2" {
 		t.Errorf("flux %v", flux)
 	}
 	if d := got["daemon"].(map[string]any)["info"].(map[string]any); d["blocks"] != 7.0 || d["balance"] != nil {
@@ -88,22 +145,16 @@ func sameMembers(t *testing.T, at string, want, got map[string]any) {
 }
 
 func TestInfoWithoutAnything(t *testing.T) {
-	n := New(Config{Daemon: scripted{}})
+	down := func(context.Context) (string, error) { return "", errors.New("down") }
+	n := newNode(t, scripted{}, "", func(c *Config) { c.StoreVersion, c.DockerVersion = down, down })
 	info, err := n.Info(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := marshal(t, info)
-	if got["daemon"].(map[string]any)["info"] != nil || got["geolocation"] != nil || got["flux"].(map[string]any)["ip"] != nil {
+	flux := got["flux"].(map[string]any)
+	if got["daemon"].(map[string]any)["info"] != nil || got["geolocation"] != nil || flux["ip"] != nil || flux["dockerVersion"] != nil || flux["mongoDbVersion"] != nil {
 		t.Errorf("%v", got)
-	}
-}
-
-func TestAddressLeavesTheUsualPortOut(t *testing.T) {
-	for port, want := range map[int]string{0: "198.51.100.7", 16127: "198.51.100.7", 16197: "198.51.100.7:16197"} {
-		if got := New(Config{PublicIP: "198.51.100.7", APIPort: port, Daemon: scripted{}}).address(); got != want {
-			t.Errorf("port %d: %s, want %s", port, got, want)
-		}
 	}
 }
 
@@ -132,75 +183,4 @@ func TestHostNames(t *testing.T) {
 			t.Errorf("%q: %s, want %s", c.env, got, c.want)
 		}
 	}
-}
-
-// flaky answers with what the test says now.
-type flaky struct {
-	mu  sync.Mutex
-	raw string
-	err error
-}
-
-func (f *flaky) Call(context.Context, string, []any) (json.RawMessage, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return json.RawMessage(f.raw), f.err
-}
-
-func (f *flaky) answer(raw string, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.raw, f.err = raw, err
-}
-
-func TestChainWatchNamesWhatIsWrong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		registry := health.New(health.Config{})
-		refused := &daemonrpc.TransportError{Code: "ECONNREFUSED", Message: "connect ECONNREFUSED"}
-		daemon := &flaky{err: refused}
-		w, err := NewChainWatch(daemon, registry, time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if registry.Readiness().Ready {
-			t.Error("ready before the first look")
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.Serve(ctx) }()
-		for _, c := range []struct {
-			raw  string
-			err  error
-			want string
-		}{
-			{"", refused, ProblemDaemonDown},
-			{"", &daemonrpc.RPCError{Code: -28, Message: "Loading block index..."}, ProblemDaemonWarmingUp},
-			{"", &daemonrpc.TransportError{Status: 401, Message: "no"}, ProblemDaemonUnauthorised},
-			{"", &daemonrpc.TransportError{Status: 200, Message: "what"}, ProblemDaemonGarbage},
-			{`{"blocks":100,"headers":200}`, nil, ProblemDaemonSyncing},
-			{`{"blocks":195,"headers":200}`, nil, ProblemDaemonSyncing},
-			{`{"blocks":196,"headers":200}`, nil, ""},
-			{"", errors.New("of nobody's making"), ""},
-		} {
-			daemon.answer(c.raw, c.err)
-			time.Sleep(2 * time.Minute) // of the bubble's clock
-			synctest.Wait()
-			var active []string
-			for _, st := range registry.List() {
-				if st.Active {
-					active = append(active, st.Code)
-				}
-			}
-			if got := strings.Join(active, " "); got != c.want {
-				t.Errorf("%s %v: problems %q, want %q", c.raw, c.err, got, c.want)
-			}
-		}
-		if !registry.Readiness().Ready {
-			t.Error("not ready after the first look")
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
 }

@@ -41,6 +41,12 @@ var (
 		Expiry:   &Expiry{Field: "createdAt", After: signatureLife},
 		Volatile: true,
 	}
+	// Geolocation holds where this node is: {_id: "nodeGeolocation",
+	// geolocation, staticIp, dataCenter, lastIpChangeDate, updatedAt}.
+	Geolocation = &Collection{Database: localDatabase, Name: "geolocation"}
+	// Remembered holds what fluxosd itself keeps over restarts, a document for
+	// each thing.
+	Remembered = &Collection{Database: localDatabase, Name: "fluxosdmemory"}
 	// AppsInformation holds the valid specification of every application of
 	// the network, with its hash and the height of its registration.
 	AppsInformation = &Collection{
@@ -59,7 +65,7 @@ var (
 
 // All returns every collection of a node.
 func All() []*Collection {
-	return []*Collection{LoggedUsers, ActiveLoginPhrases, ActiveSignatures, AppsInformation, LocalApps}
+	return []*Collection{LoggedUsers, ActiveLoginPhrases, ActiveSignatures, Geolocation, Remembered, AppsInformation, LocalApps}
 }
 
 func key(field string, t Type) Index {

@@ -181,6 +181,8 @@ func TestCollectionsHaveFluxOSNames(t *testing.T) {
 		"zelfluxlocal.loggedusers":         14 * 24 * time.Hour,
 		"zelfluxlocal.activeloginphrases":  15 * time.Minute,
 		"zelfluxlocal.activesignatures":    15 * time.Minute,
+		"zelfluxlocal.geolocation":         -1,
+		"zelfluxlocal.fluxosdmemory":       -1,
 		"globalzelapps.zelappsinformation": -1,
 		"localzelapps.zelappsinformation":  -1,
 	}

@@ -1,20 +1,12 @@
-// Package privileged does the work that needs root, as typed verbs: so far,
-// the control of systemd units.
-//
-// It promises that nothing a caller says becomes part of a command line other
-// than as one validated argument, and that no shell is involved. It refuses
-// unit names that are not plain.
 package privileged
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -22,96 +14,217 @@ import (
 // ErrNoSystemd says that this machine isn't run by systemd.
 var ErrNoSystemd = errors.New("systemd doesn't run on this machine: start and stop the process by hand")
 
-// unitTime is how long systemd may take for one job.
-const unitTime = 60 * time.Second
+// ErrNoUnit says that systemd knows no unit of that name.
+var ErrNoUnit = errors.New("systemd knows no such unit")
 
-var unitName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:_.@-]{0,120}\.service$`)
+// jobTime is how long a start, stop or restart may take. systemd itself gives
+// a unit 90 seconds to stop and 90 to start, unless told otherwise.
+const jobTime = 4 * time.Minute
 
-// Unit is one service of the host's systemd.
+// askTime is how long systemd may take to answer a question.
+const askTime = 30 * time.Second
+
+var (
+	unitName     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:_.@-]{0,120}\.service$`)
+	templateName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:_.-]{0,80}@\.service$`)
+	instanceName = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+)
+
+// Unit is one service of the host's systemd. Copies are the same unit; its
+// methods may be called at the same time.
 type Unit struct {
 	name string
 	// systemctl and runtimeDir are the program and the folder of drop-ins that
 	// last until the next boot; tests replace them.
 	systemctl, runtimeDir string
+	// turn holds a token while nobody writes the unit's drop-in or starts it.
+	turn chan struct{}
 }
 
 // NewUnit returns the unit of that name, for example "fluxd.service".
 func NewUnit(name string) (Unit, error) {
-	if !unitName.MatchString(name) {
+	if !unitName.MatchString(name) || templateName.MatchString(name) {
 		return Unit{}, fmt.Errorf("unit name %q: want a plain name such as fluxd.service", name)
 	}
-	return Unit{name: name, systemctl: "systemctl", runtimeDir: "/run/systemd/system"}, nil
+	turn := make(chan struct{}, 1)
+	turn <- struct{}{}
+	return Unit{name: name, systemctl: "systemctl", runtimeDir: "/run/systemd/system", turn: turn}, nil
 }
+
+// Template is a unit of which systemd makes instances.
+type Template struct{ prefix string }
+
+// NewTemplate returns the template of that name, for example
+// "fluxosd-update@.service".
+func NewTemplate(name string) (Template, error) {
+	if !templateName.MatchString(name) {
+		return Template{}, fmt.Errorf("template name %q: want a name such as fluxosd-update@.service", name)
+	}
+	return Template{prefix: strings.TrimSuffix(name, ".service")}, nil
+}
+
+// Instance returns one unit of the template: Instance("stable") of
+// "fluxosd-update@.service" is "fluxosd-update@stable.service". A name has 1 to
+// 32 of the letters a to z, digits and hyphens.
+func (t Template) Instance(name string) (Unit, error) {
+	if !instanceName.MatchString(name) {
+		return Unit{}, fmt.Errorf("instance %q of %s.service: want 1 to 32 of a-z, 0-9 and -", name, t.prefix)
+	}
+	return NewUnit(t.prefix + name + ".service")
+}
+
+// String returns the unit's name.
+func (u Unit) String() string { return u.name }
 
 // Start starts the unit and returns when it runs.
-func (u Unit) Start(ctx context.Context) error { return u.run(ctx, "start", u.name) }
+func (u Unit) Start(ctx context.Context) error { return u.job(ctx, "start") }
 
 // Restart stops the unit if it runs, and starts it.
-func (u Unit) Restart(ctx context.Context) error { return u.run(ctx, "restart", u.name) }
+func (u Unit) Restart(ctx context.Context) error { return u.job(ctx, "restart") }
 
-// RestartOnceWith restarts the unit with one more argument on its command line.
-// The change is a drop-in that is removed again at once, so the start after
-// this one is an ordinary one.
-func (u Unit) RestartOnceWith(ctx context.Context, arg string) error {
-	command, err := u.command(ctx)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(u.runtimeDir, u.name+".d")
-	file := filepath.Join(dir, "fluxosd-once.conf")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make drop-in folder: %w", err)
-	}
-	text := "[Service]\nExecStart=\nExecStart=" + command + " " + arg + "\n"
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("write drop-in: %w", err)
-	}
-	run := u.run(ctx, "daemon-reload")
-	if run == nil {
-		run = u.run(ctx, "restart", u.name)
-	}
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), unitTime)
-	defer cancel()
-	os.Remove(dir + "/fluxosd-once.conf") // a file that stays is replaced next time
-	os.Remove(dir)                        // fails, rightly, when others have drop-ins there
-	return errors.Join(run, u.run(after, "daemon-reload"))
-}
-
-var argv = regexp.MustCompile(`argv\[\]=(.*?) ;`)
-
-// command returns the unit's own command line.
-func (u Unit) command(ctx context.Context) (string, error) {
-	out, err := u.output(ctx, "show", "--property=ExecStart", "--value", u.name)
-	if err != nil {
-		return "", err
-	}
-	m := argv.FindStringSubmatch(out)
-	if m == nil || strings.Contains(m[1], "\n") {
-		return "", fmt.Errorf("unit %s: no command line to add an argument to", u.name)
-	}
-	return m[1], nil
-}
-
-func (u Unit) run(ctx context.Context, args ...string) error {
-	_, err := u.output(ctx, args...)
+// Stop stops the unit and returns when it is down. Stopping a unit that doesn't
+// run is no error.
+func (u Unit) Stop(ctx context.Context) error {
+	_, err := u.ask(ctx, jobTime, "stop", u.name)
 	return err
 }
 
-func (u Unit) output(ctx context.Context, args ...string) (string, error) {
+// job starts or restarts the unit as its own file says, without what an
+// interrupted RestartOnceWith may have left behind.
+func (u Unit) job(ctx context.Context, verb string) error {
+	if err := u.take(ctx); err != nil {
+		return err
+	}
+	defer u.give()
+	if err := u.dropLeftover(ctx); err != nil {
+		return err
+	}
+	_, err := u.ask(ctx, jobTime, verb, u.name)
+	return err
+}
+
+// take waits for the unit's turn until ctx ends; give passes it on.
+func (u Unit) take(ctx context.Context) error {
+	select {
+	case <-u.turn:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for another job of %s: %w", u.name, context.Cause(ctx))
+	}
+}
+
+func (u Unit) give() { u.turn <- struct{}{} }
+
+// Status is what systemd knows of a unit.
+type Status struct {
+	ActiveState string    // active, reloading, inactive, failed, activating or deactivating
+	SubState    string    // running, exited, dead, start, …: finer, by the kind of unit
+	Result      string    // success, or why the last run failed: exit-code, signal, timeout, …
+	MainPID     int       // 0 when it has none
+	Since       time.Time // of the last change of state; zero when there was none since boot
+}
+
+// Running reports whether the unit is up, or on its way up.
+func (s Status) Running() bool {
+	return s.ActiveState == "active" || s.ActiveState == "reloading" || s.ActiveState == "activating"
+}
+
+// changing reports whether a job of the unit is under way.
+func (s Status) changing() bool {
+	return s.ActiveState == "activating" || s.ActiveState == "deactivating" || s.ActiveState == "reloading"
+}
+
+// Status asks systemd for the unit's state. A unit that systemd doesn't know is
+// ErrNoUnit.
+func (u Unit) Status(ctx context.Context) (Status, error) {
+	out, err := u.ask(ctx, askTime, "show", "--property=LoadState,ActiveState,SubState,Result,MainPID,StateChangeTimestamp", u.name)
+	if err != nil {
+		return Status{}, err
+	}
+	all, err := parseShow(out)
+	if err != nil || len(all) != 1 {
+		return Status{}, fmt.Errorf("systemctl show %s: unexpected answer: %w", u.name, errors.Join(err, countError(len(all))))
+	}
+	if all[0].load == "not-found" {
+		return Status{}, fmt.Errorf("%s: %w", u.name, ErrNoUnit)
+	}
+	return all[0].Status, nil
+}
+
+func countError(n int) error {
+	if n == 1 {
+		return nil
+	}
+	return fmt.Errorf("%d units", n)
+}
+
+// shown is one block of systemctl show.
+type shown struct {
+	Status
+	load string // loaded, not-found, masked, …
+}
+
+// systemdTime is the layout of a time in the C locale; the zone is UTC because
+// Exec says so.
+const systemdTime = "Mon 2006-01-02 15:04:05 MST"
+
+// parseShow reads the answer of systemctl show: blocks of Key=Value lines with
+// an empty line between units. Keys it doesn't know are left out.
+func parseShow(text string) ([]shown, error) {
+	var all []shown
+	fresh := true
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if line == "" {
+			fresh = true
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if !ok {
+			return nil, fmt.Errorf("no = in %q", clip(line))
+		}
+		if fresh {
+			all, fresh = append(all, shown{}), false
+		}
+		s := &all[len(all)-1]
+		var err error
+		switch key {
+		case "LoadState":
+			s.load = value
+		case "ActiveState":
+			s.ActiveState = value
+		case "SubState":
+			s.SubState = value
+		case "Result":
+			s.Result = value
+		case "MainPID":
+			s.MainPID, err = strconv.Atoi(value)
+		case "StateChangeTimestamp":
+			if value != "" && value != "n/a" {
+				s.Since, err = time.Parse(systemdTime, value)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	for _, s := range all {
+		if s.ActiveState == "" {
+			return nil, errors.New("a unit without ActiveState")
+		}
+	}
+	return all, nil
+}
+
+// ask runs a verb of systemctl. When it is ended early, a job that systemd has
+// accepted goes on without it.
+func (u Unit) ask(ctx context.Context, limit time.Duration, verb string, args ...string) (string, error) {
 	if _, err := os.Stat(u.runtimeDir); err != nil {
 		return "", ErrNoSystemd
 	}
-	ctx, cancel := context.WithTimeout(ctx, unitTime)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, u.systemctl, args...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	out, err := Exec{Timeout: limit}.Run(ctx, u.systemctl, append([]string{verb, "--no-ask-password", "--no-pager"}, args...)...)
 	if err != nil {
-		if text := strings.TrimSpace(stderr.String()); text != "" {
-			return "", fmt.Errorf("systemctl %s: %s", args[0], text)
-		}
-		return "", fmt.Errorf("systemctl %s: %w", args[0], err)
+		return "", fmt.Errorf("unit %s: %w", u.name, err)
 	}
-	return string(out), nil
+	return out, nil
 }
