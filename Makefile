@@ -7,7 +7,7 @@ TAGS     = nomsgpack
 LDFLAGS  = -s -w -X github.com/fluxosd/fluxosd/internal/version.Version=$(VERSION)
 FUZZTIME ?= 30s
 
-.PHONY: run build test test-long lint fuzz bench deps help
+.PHONY: run build test test-long lint fuzz bench bench-host deps help
 
 run: build ## build and start the demo node
 	./bin/fluxosd serve --demo
@@ -32,6 +32,10 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 
 bench: build ## measure the daemon against its targets
 	go run -tags $(TAGS) ./test/bench -binary bin/fluxosd
+
+bench-host: ## compare the own benchmark with sysbench and fio on this machine
+	./test/deps.sh sysbench fio
+	go run -tags $(TAGS) ./test/benchhost
 
 deps: ## install what the tests need beside Go (Debian packages, as root or with sudo)
 	./test/deps.sh

@@ -1,10 +1,23 @@
 #!/bin/sh
 # Installs what the tests need beside Go, and only what is missing: a C
-# compiler for the race detector, systemd-analyze for the unit's test.
+# compiler for the race detector, systemd-analyze for the unit's test, the
+# firewalls, a container engine and a Syncthing to stand up and knock down.
+# Arguments name further programs, each of a package of the same name.
 set -eu
 need=""
-command -v gcc >/dev/null 2>&1 || need="$need gcc libc6-dev"
-command -v systemd-analyze >/dev/null 2>&1 || need="$need systemd"
+has() {
+	command -v "$1" >/dev/null 2>&1 || PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1 || need="$need $2"
+}
+has gcc "gcc libc6-dev"
+has systemd-analyze systemd
+has nft nftables
+has ufw ufw
+has ip iproute2
+has iptables iptables
+has dockerd docker.io
+has syncthing syncthing
+has mkfs.ext4 e2fsprogs
+for program; do has "$program" "$program"; done
 [ -n "$need" ] || exit 0
 sudo=""
 if [ "$(id -u)" != 0 ]; then sudo="sudo"; fi
