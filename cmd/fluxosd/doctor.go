@@ -125,7 +125,7 @@ func (p *process) examineAlone(ctx context.Context, cfg *config.Config, s settin
 	d.process = p
 	defer d.close()
 	d.metrics, d.health, d.notify = metrics.New(), health.New(health.Config{}), &sdnotify.Notifier{}
-	d.firstChecks = []doctor.Check{checks.Running(down)}
+	d.alone, d.firstChecks = true, []doctor.Check{checks.Running(down)}
 	docs, err := d.storeForReading(ctx)
 	if err != nil {
 		return doctor.Report{}, err
@@ -143,7 +143,7 @@ func (p *process) examineAlone(ctx context.Context, cfg *config.Config, s settin
 	var g errgroup.Group
 	defer g.Wait()
 	defer stop()
-	for _, s := range []service{me.finder, me.list} {
+	for _, s := range []service{me.finder, me.list, me.runner} {
 		g.Go(func() error { return s.Serve(ctx) })
 	}
 	settled, cancel := context.WithTimeout(ctx, settleTime)
@@ -152,11 +152,11 @@ func (p *process) examineAlone(ctx context.Context, cfg *config.Config, s settin
 	return me.doctor.Examine(ctx)
 }
 
-// settle waits until address and list of nodes are known, or ctx ends.
+// settle waits until address, list of nodes and last benchmark are known, or ctx ends.
 func (s *self) settle(ctx context.Context) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for !s.finder.Address().V4.IsValid() || s.list.Len() == 0 {
+	for !s.finder.Address().V4.IsValid() || s.list.Len() == 0 || !s.runner.State().Ready {
 		select {
 		case <-ctx.Done():
 			return

@@ -190,7 +190,7 @@ func (d *daemon) measuring(s *self, docs store.Store, apiPort int) error {
 		return err
 	}
 	every := b.Every
-	if remote != nil || d.demo != nil {
+	if remote != nil || d.demo != nil || d.alone {
 		every = 0 // measured when somebody asks
 	}
 	s.runner, err = benchmark.NewRunner(benchmark.RunnerConfig{Meter: meter, History: s.history, Every: every, NodeID: d.cfg.Node.FluxID, TimeLimit: b.TimeLimit, Logger: log})

@@ -96,8 +96,10 @@ type daemon struct {
 	lines   *logs.Buffer
 	demo    *demo // nil outside --demo
 	locator *place.Locator
-	// firstChecks stand before all others in the doctor's list; storeErr is why
-	// the store could not be opened. Both are the command line's.
+	// alone marks a doctor on the command line that works without a daemon:
+	// firstChecks stand before all others in its list, storeErr is why the store
+	// could not be opened.
+	alone       bool
 	firstChecks []doctor.Check
 	storeErr    error
 	// stop ends the daemon, and again tells that it shall start again.

@@ -347,8 +347,8 @@ func (c *Client) note(err error) {
 	switch {
 	case state == before:
 	case state == StateOK:
-		c.log.Info("Chain daemon answers", "before", before.String())
+		c.log.Info("Daemon answers", "before", before.String())
 	default:
-		c.log.Warn("Chain daemon does not answer as it should", "state", state.String(), "err", err)
+		c.log.Warn("Daemon does not answer as it should", "state", state.String(), "err", err)
 	}
 }

@@ -526,8 +526,8 @@ func TestStateChangesAreLoggedOnce(t *testing.T) {
 	for range 3 {
 		c.Call(t.Context(), "getbalance", nil)
 	}
-	want := "level=WARN msg=\"Chain daemon does not answer as it should\" state=unauthorised\n" +
-		"level=INFO msg=\"Chain daemon answers\" before=unauthorised\n"
+	want := "level=WARN msg=\"Daemon does not answer as it should\" state=unauthorised\n" +
+		"level=INFO msg=\"Daemon answers\" before=unauthorised\n"
 	if diff := cmp.Diff(want, log.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

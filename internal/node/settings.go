@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/fluxosd/fluxosd/internal/config/edit"
 	"github.com/fluxosd/fluxosd/internal/fault"
@@ -69,7 +70,12 @@ func (s *Settings) Values() Values {
 
 const maxChainID = 20
 
-var kadenaAccount = regexp.MustCompile(`^[^?\s\pC]{1,256}$`)
+// word reports whether text is 1 to most printable characters without spaces
+// and without those in not.
+func word(text string, most int, not string) bool {
+	return text != "" && len(text) <= most && utf8.ValidString(text) && !strings.ContainsAny(text, not) &&
+		!strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
+}
 
 // SetKadena sets the account for Kadena rewards.
 func (s *Settings) SetKadena(ctx context.Context, account, chainID string) error {
@@ -82,7 +88,7 @@ func (s *Settings) SetKadena(ctx context.Context, account, chainID string) error
 	if n, err := strconv.Atoi(chainID); err != nil || n < 0 || n > maxChainID || strconv.Itoa(n) != chainID {
 		return fault.Newf(fault.Invalid, "Invalid Chain ID %s provided. Allowed are 0 to %d.", shorten(chainID), maxChainID)
 	}
-	if !kadenaAccount.MatchString(account) {
+	if !word(account, 256, "?") {
 		return fault.New(fault.Invalid, "Invalid Kadena Account provided. Allowed are 1 to 256 characters without spaces and question marks.")
 	}
 	uri := "kadena:" + account + "?chainid=" + chainID
@@ -141,15 +147,13 @@ func (s *Settings) SetBlockedPorts(ctx context.Context, ports []int) error {
 	return s.change(ctx, map[string]any{"node.blocked_ports": ports}, func(v *Values) { v.BlockedPorts = ports })
 }
 
-var repositoryForm = regexp.MustCompile(`^[^\s,\pC]{1,255}$`)
-
 // SetBlockedRepositories sets the beginnings of image names that aren't run.
 func (s *Settings) SetBlockedRepositories(ctx context.Context, names []string) error {
 	if len(names) > maxListed {
 		return fault.Newf(fault.TooLarge, "Blocked Repositories are invalid: at most %d entries are allowed", maxListed)
 	}
 	for _, n := range names {
-		if !repositoryForm.MatchString(n) {
+		if !word(n, 255, ",") {
 			return fault.New(fault.Invalid, "Blocked Repositories are invalid: an entry is the beginning of an image name, 1 to 255 characters without spaces and commas")
 		}
 	}
