@@ -73,6 +73,7 @@ type Network struct {
 	GeolocationServices []string // URLs with {ip}
 	TimeServers         []string // host or host:port
 	ProbeNodes          []string // IP:port
+	ChainStreaming      bool
 }
 
 // API says where and how the HTTP API is served.

@@ -187,6 +187,9 @@ var keys = []keySpec{
 	{path: "network.probe_nodes", example: `["203.0.113.9:16127"]`,
 		doc:  "Nodes, IP:port, that are asked whether this one can be reached. Empty: nodes drawn from the network's list.",
 		bind: func(c *Config) binding { return list(&c.Network.ProbeNodes, parseNodeAddress, quote, kindText) }},
+	{path: "network.chain_streaming", def: "false", example: "true",
+		doc:  "Neighbour nodes on the same private network may copy the chain's data from here. The chain daemon stands still meanwhile.",
+		bind: func(c *Config) binding { return bools(&c.Network.ChainStreaming) }},
 
 	{path: "store.uri", secret: true, def: "sqlite:/var/lib/fluxosd/" + storeFile, example: `"mongodb://127.0.0.1:27017"`,
 		doc:  "sqlite:<absolute path>, mongodb://… or mongodb+srv://…. Default: " + storeFile + " in node.data_dir. A password in it is secret.",

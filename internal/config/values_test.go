@@ -40,6 +40,7 @@ func TestValues(t *testing.T) {
 		"network.geolocation_services": {good: []string{"", "https://a.example/{ip}", "http://a.example/json/{ip}?fields=a%2Cb"}, bad: []string{"{ip}", "https://"}},
 		"network.time_servers":         {good: []string{"", "pool.ntp.org", "192.0.2.1:1123,[::1]:123"}, bad: []string{"ntp://x", "a:0", "a:99999", "a b"}},
 		"network.probe_nodes":          {good: []string{"", "203.0.113.9:16127,[2001:db8::1]:16137"}, bad: []string{"203.0.113.9", "node:16127", "203.0.113.9:0", "0.0.0.0:16127"}},
+		"network.chain_streaming":      {good: []string{"true"}, bad: []string{"on"}},
 		"daemon.update_unit":           {good: []string{"", "fluxd-update.service"}, bad: []string{"apt"}},
 		"daemon.debug_log":             {good: []string{"", "/x/debug.log"}, bad: []string{"debug.log"}},
 		"benchmark.source":             {good: []string{"auto", "native", "fluxbenchd"}, bad: []string{"", "both"}},

@@ -7,9 +7,9 @@
 // problem can raise or clear it. A problem is logged when it begins and when
 // it ends, not while it lasts.
 //
-// The package finds out nothing by itself (a Watch asks a probe that a module
-// gives it), repairs nothing, and starts no goroutine. A problem makes a node unready only if its registration says so:
-// a node with a sick Docker should still answer who asks it why.
+// The package finds out nothing by itself, repairs nothing, and starts no
+// goroutine. A problem makes a node unready only if its registration says so: a
+// node with a sick Docker should still answer who asks it why.
 package health
 
 import (
