@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -44,7 +45,11 @@ func (p *process) bench(ctx context.Context, args []string) error {
 		Disk:    measure.DiskOptions{Size: int64(cfg.Benchmark.DiskSize)},
 		Network: measure.NetworkOptions{Servers: cfg.Benchmark.SpeedServers},
 	}
-	if *dir == "" {
+	if *dir != "" {
+		if err := writable(*dir); err != nil {
+			return fmt.Errorf("%w: --dir: %w", errCannot, err)
+		}
+	} else {
 		if mc.Dirs[0] = cfg.Node.DataDir; !exists(mc.Dirs[0]) {
 			mc.Dirs[0] = os.TempDir()
 		}
@@ -58,13 +63,14 @@ func (p *process) bench(ctx context.Context, args []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.Benchmark.TimeLimit)
 	defer cancel()
-	bar := p.progress("measuring")
+	bar, begun := p.progress("measuring"), time.Now()
 	result, err := meter.Measure(ctx, nil, bar.set)
 	bar.done()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errCannot, err)
 	}
 	result.Time = time.Now()
+	result.Took = result.Time.Sub(begun)
 	if *asJSON {
 		enc := json.NewEncoder(p.out)
 		enc.SetIndent("", "  ")
@@ -82,6 +88,15 @@ func (p *process) bench(ctx context.Context, args []string) error {
 			append([]string{}, result.Notes...), append([]measure.Disturbance{}, result.Disturbances()...), benchmark.Tiers(result)})
 	}
 	return printBench(p.out, result)
+}
+
+// writable fails unless files can be made in a folder, and leaves none there.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".fluxosd-bench-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // bar shows how far a long command is, on a terminal only.

@@ -32,7 +32,7 @@ const (
 	examineTime = 75 * time.Second
 	// settleTime is how long a doctor without a daemon waits for what services
 	// find out: the address, the list of nodes.
-	settleTime = 15 * time.Second
+	settleTime = 8 * time.Second
 )
 
 // doctor prints what keeps this node from earning: what the running daemon
@@ -51,8 +51,6 @@ func (p *process) doctor(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errCannot, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, examineTime+settleTime)
-	defer cancel()
 	report, err := askDaemon(ctx, cfg.API.PrivateListen)
 	if err != nil {
 		if report, err = p.examineAlone(ctx, cfg, s, err); err != nil {
@@ -76,13 +74,20 @@ func (p *process) doctor(ctx context.Context, args []string) error {
 	return nil
 }
 
-// askDaemon asks the running daemon's private listener.
+// askDaemon asks the running daemon's private listener. One that hangs is
+// known by its silence to the simplest question, long before an examination
+// would have to be over.
 func askDaemon(ctx context.Context, address string) (doctor.Report, error) {
 	var report doctor.Report
 	if address == "" {
 		return report, errors.New("api.private_listen is off, so the daemon can't be asked")
 	}
+	ctx, cancel := context.WithTimeout(ctx, examineTime)
+	defer cancel()
 	client, base := privateClient(address)
+	if err := answersAtAll(ctx, client, base); err != nil {
+		return report, fmt.Errorf("no answer at %s: %w", address, err)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/doctor", nil)
 	if err != nil {
 		return report, err
@@ -101,6 +106,20 @@ func askDaemon(ctx context.Context, address string) (doctor.Report, error) {
 	return report, nil
 }
 
+func answersAtAll(ctx context.Context, client *http.Client, base string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return errors.Unwrap(err)
+	}
+	return res.Body.Close()
+}
+
 // privateClient returns a client for the private listener, and its base URL.
 func privateClient(address string) (*http.Client, string) {
 	path, ok := strings.CutPrefix(address, "unix:")
@@ -116,6 +135,8 @@ func privateClient(address string) (*http.Client, string) {
 // examineAlone runs the checks in this process. down is why the daemon could
 // not be asked, which is the first finding.
 func (p *process) examineAlone(ctx context.Context, cfg *config.Config, s settings, down error) (doctor.Report, error) {
+	ctx, end := context.WithTimeout(ctx, settleTime+examineTime)
+	defer end()
 	quiet := *p
 	quiet.err = io.Discard
 	d, err := quiet.newDaemon(cfg, s)

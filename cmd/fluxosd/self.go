@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"github.com/fluxosd/fluxosd/internal/fault"
 	"github.com/fluxosd/fluxosd/internal/health"
 	"github.com/fluxosd/fluxosd/internal/node"
+	"github.com/fluxosd/fluxosd/internal/node/chaincopy"
 	"github.com/fluxosd/fluxosd/internal/node/checks"
 	"github.com/fluxosd/fluxosd/internal/node/doctor"
 	"github.com/fluxosd/fluxosd/internal/node/dos"
@@ -112,6 +114,12 @@ func (d *daemon) buildSelf(docs store.Store, chain *daemonrpc.Client, apiPort in
 		Settings: settings, DOS: score, Prober: prober, Requests: requests, Gateway: router, Firewall: wall, Updates: updates,
 		Logs: d.lines, Events: events.NewLog(), DaemonLog: d.daemonLog, BenchmarkLog: d.benchmarkLog,
 		Folder: cfg.Node.DataDir, Restart: d.askRestart, TestControls: cfg.Node.TestControls,
+	}
+	if cfg.Network.ChainStreaming && d.demo == nil {
+		if s.host.ChainCopy, err = d.chainCopy(chain); err != nil {
+			return nil, err
+		}
+		d.services = append(d.services, s.host.ChainCopy)
 	}
 	mapped := func() bool { return keeper != nil && keeper.Status().Available }
 	s.node = node.New(node.Config{
@@ -334,6 +342,29 @@ func (d *daemon) firewall(apiPort int) (privileged.Firewall, error) {
 	return wall, nil
 }
 
+// chainCopy hands the chain's data to neighbours.
+func (d *daemon) chainCopy(chain *daemonrpc.Client) (*chaincopy.Copier, error) {
+	unit, err := privileged.NewUnit(d.cfg.Daemon.Unit)
+	if err != nil {
+		return nil, fmt.Errorf("daemon.unit: %w", err)
+	}
+	c, err := chaincopy.New(chaincopy.Config{StateDir: d.cfg.Node.DataDir, Control: chainUnit{unit}, Chain: chain, Logger: d.log.With("sub", "chaincopy"),
+		DataDir: func() (string, error) { return filepath.Dir(d.daemonLog()), nil }})
+	if err != nil {
+		return nil, fmt.Errorf("network.chain_streaming: %w", err)
+	}
+	return c, nil
+}
+
+// chainUnit is the chain daemon as a unit that can be stopped for a copy.
+type chainUnit struct{ privileged.Unit }
+
+// Running implements chaincopy.Control.
+func (u chainUnit) Running(ctx context.Context) (bool, error) {
+	st, err := u.Status(ctx)
+	return st.Running(), err
+}
+
 // daemonLog is where the chain daemon writes its log.
 func (d *daemon) daemonLog() string {
 	if d.cfg.Daemon.DebugLog != "" {
@@ -406,6 +437,10 @@ func (d *daemon) examiner(s *self, docs store.Store, chain checks.Caller, keeper
 	if keeper != nil {
 		nc.Mapping = keeper.Status
 	}
+	var chainCopy []doctor.Check
+	if c := s.host.ChainCopy; c != nil {
+		chainCopy = []doctor.Check{checks.ChainCopy(c.Problem)}
+	}
 	list := slices.Concat(
 		checks.Host(checks.HostConfig{DataDir: cfg.Node.DataDir, Files: cfg.API.MaxConnections, ClockOffset: func(ctx context.Context) (*float64, string) {
 			r := s.clock.Look(ctx)
@@ -413,6 +448,7 @@ func (d *daemon) examiner(s *self, docs store.Store, chain checks.Caller, keeper
 		}}),
 		[]doctor.Check{checks.Store(checks.StoreConfig{Ping: d.pingStore(docs), Version: docs.Version, ReadOnly: readOnly})},
 		checks.Chain(checks.ChainConfig{Daemon: chain, Testnet: cfg.Node.Testnet, Now: time.Now}),
+		chainCopy,
 		checks.Node(checks.NodeConfig{Daemon: chain, Conf: d.conf}),
 		checks.Benchmark(checks.BenchmarkConfig{Facts: s.bench.Facts,
 			Verdicts: func() []benchmark.Verdict {

@@ -186,12 +186,17 @@ func (d *daemon) run(ctx context.Context) error {
 	d.notify.Stopping()
 	stopWork()
 	err = errors.Join(err, back.Wait())
-	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	if ctx.Err() != nil && err == nil {
 		d.log.Info("Stopped", slog.String("after", time.Since(started).Round(time.Second).String()))
-		if d.again.Load() {
-			return errAgain
+	}
+	if d.again.Load() {
+		if err != nil {
+			d.log.Error("A part did not end in order", logattr.Err(err))
 		}
-		return nil
+		return errAgain
 	}
 	return err
 }

@@ -176,7 +176,13 @@ func (s *Server) remote(c *gin.Context) netip.Addr {
 			return a.Unmap()
 		}
 	}
-	ap, err := netip.ParseAddrPort(c.Request.RemoteAddr)
+	return socketAddr(c.Request)
+}
+
+// socketAddr is the address at the other end of the connection; the zero Addr
+// for a unix socket.
+func socketAddr(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
@@ -311,7 +317,7 @@ func (s *Server) maxAge(seconds int) []string {
 // requestOf returns the Request of a call, made once.
 func requestOf(c *gin.Context, cl *call) *Request {
 	if cl.request == nil {
-		cl.request = &Request{Route: cl.route.Route, Remote: cl.remote, Secure: c.Request.TLS != nil, path: cl.path, header: c.Request.Header, query: c.Request.URL.RawQuery}
+		cl.request = &Request{Route: cl.route.Route, Remote: cl.remote, Socket: socketAddr(c.Request), Secure: c.Request.TLS != nil, path: cl.path, header: c.Request.Header, query: c.Request.URL.RawQuery}
 	}
 	return cl.request
 }

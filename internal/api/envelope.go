@@ -290,7 +290,9 @@ var tooMuch = fault.Error{Kind: fault.TooMany, Code: 429, Name: "TooManyRequests
 // for it, without a body for HEAD.
 func (s *Server) write(c *gin.Context, cl *call, r reply) {
 	w, h := c.Writer, c.Writer.Header()
-	h["Content-Type"] = r.contentType
+	if r.contentType[0] != "" { // an answer without a body has no type
+		h["Content-Type"] = r.contentType
+	}
 	if !isJSON(r.contentType) {
 		h["X-Content-Type-Options"] = noSniff
 		h["Content-Security-Policy"] = pagePolicy

@@ -58,12 +58,12 @@ func (s *Server) probePorts(ctx context.Context, r *Request) (any, error) {
 func (s *Server) keepPortsOpen(ctx context.Context, r *Request) (any, error) {
 	err := s.host.Requests.KeepOpen(ctx, r.RawBody())
 	if refused, ok := errors.AsType[*reach.StatusError](err); ok {
-		return Raw{Status: refused.Status, ContentType: "text/plain; charset=utf-8"}, nil
+		return Raw{Status: refused.Status}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return Raw{Status: http.StatusAccepted, ContentType: "text/plain; charset=utf-8"}, nil
+	return Raw{Status: http.StatusAccepted}, nil
 }
 
 // errNoPort says that the port is missing.

@@ -117,15 +117,13 @@ func TestOwnersOfOtherAppsAreRefused(t *testing.T) {
 	}
 }
 
-// peerRows are the rows of the module flux that are about peers and messages,
-// and about the copy of the chain.
+// peerRows are the rows of the module flux that are about peers and messages.
 var peerRows = []string{
 	"/flux/connectedpeers", "/flux/connectedpeersinfo", "/flux/incomingconnections", "/flux/incomingconnectionsinfo", "/flux/peers/:filter?",
 	"/flux/unstablenodes", "/flux/peerhistory", "/flux/topology", "/flux/networkhealth", "/flux/addpeer/:ip?", "/flux/addoutgoingpeer/:ip?",
 	"/flux/removepeer/:ip?", "/flux/removeincomingpeer/:ip?", "/flux/startdiscovery", "/flux/checkcommunication",
 	"/flux/broadcastmessage/:data?", "/flux/broadcastmessagetooutgoing/:data?", "/flux/broadcastmessagetoincoming/:data?",
 	"/flux/broadcastmessage", "/flux/broadcastmessagetooutgoing", "/flux/broadcastmessagetoincoming",
-	"/flux/streamchainpreparation", "/flux/streamchain",
 }
 
 // What the contract allows, the table serves: path forms, levels, caching.

@@ -25,6 +25,9 @@ type Request struct {
 	App string
 	// Remote is the caller's address. It decides nothing but limits.
 	Remote netip.Addr
+	// Socket is the address at the other end of the connection, which may be a
+	// proxy's.
+	Socket netip.Addr
 	// Secure tells that the call came over TLS.
 	Secure bool
 

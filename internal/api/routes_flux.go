@@ -331,14 +331,16 @@ func (s *Server) fluxRoutes() []Route {
 			Handle: s.enterChannel("development", "development")},
 		{Method: "GET", Path: "/flux/streamchainpreparation", Level: permissions.Public,
 			Summary: "Stop the chain daemon for a block copy",
-			Result:  "message: Daemon stopped, you can start stream chain functionality"},
+			Result:  "message: Daemon stopped, you can start stream chain functionality; an HTTP status with the reason as text when it is refused",
+			Handle:  s.prepareChain, Time: updateTime},
 		{Method: "POST", Path: "/flux/streamchain", Level: permissions.Public, Kind: File,
 			Summary: "Copy block data to a neighbour node",
 			Params: []Param{
 				Body("unsafe", "boolean").Or("false").Says("copy while the chain daemon runs"),
 				Body("compress", "boolean").Or("false").Says("gzip the archive"),
 			},
-			Result: "tar of determ_zelnodes, chainstate and blocks, gzip with compress; header Approx-Content-Length"},
+			Result: "tar of determ_zelnodes, chainstate and blocks, gzip with compress; header Approx-Content-Length",
+			Handle: s.streamChain},
 
 		// Logs and events.
 		{Method: "GET", Path: "/flux/daemondebug", Level: permissions.AdminAndFluxTeam, Kind: File,

@@ -24,6 +24,7 @@ import (
 	"github.com/fluxosd/fluxosd/internal/logs"
 	"github.com/fluxosd/fluxosd/internal/metrics"
 	"github.com/fluxosd/fluxosd/internal/node"
+	"github.com/fluxosd/fluxosd/internal/node/chaincopy"
 	"github.com/fluxosd/fluxosd/internal/node/doctor"
 	"github.com/fluxosd/fluxosd/internal/node/dos"
 	"github.com/fluxosd/fluxosd/internal/node/events"
@@ -64,6 +65,8 @@ type Host struct {
 	// DaemonLog and BenchmarkLog are the paths of the log files of the chain
 	// daemon and of the benchmark daemon.
 	DaemonLog, BenchmarkLog func() string
+	// ChainCopy hands the chain's data to neighbours; nil where that is switched off.
+	ChainCopy *chaincopy.Copier
 	// Folder is where the node keeps its things.
 	Folder string
 	// Restart makes the process end and start again, when its requests are

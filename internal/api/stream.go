@@ -21,12 +21,17 @@ type Download struct {
 	Content io.ReadSeekCloser
 }
 
-// Flow is returned by a handler of kind Stream. Run writes until it returns;
-// every Write reaches the client at once. ctx ends when the client leaves or
-// the daemon stops.
+// Flow is returned by a handler that writes while it works. Run writes until it
+// returns; every Write reaches the client at once. ctx ends when the client
+// leaves or the daemon stops. After an error of Run the connection is broken, so
+// that nobody takes half an answer for a whole one.
 type Flow struct {
 	ContentType string
+	Headers     map[string]string // besides the usual ones
 	Run         func(ctx context.Context, w io.Writer) error
+	// Close is called when Run isn't: nobody may listen, or only the headers are
+	// wanted. nil is nothing to do.
+	Close func()
 }
 
 // steady writes in pieces, each of which the client must take within stallTime.
@@ -76,20 +81,27 @@ func (s *Server) sendDownload(c *gin.Context, cl *call, d Download) {
 	cl.status, cl.bytes, cl.writeErr = c.Writer.Status(), w.bytes, w.err
 }
 
-// contentType tells the type of a file by its name, and for logs that it is text.
+// contentType tells the type of a file by its name. Logs are text, whatever
+// this host's table of types says.
 func contentType(name string) string {
 	ext := path.Ext(name)
-	if t := mime.TypeByExtension(ext); t != "" {
-		return t
-	}
 	if ext == ".log" || ext == ".txt" {
 		return "text/plain; charset=utf-8"
+	}
+	if t := mime.TypeByExtension(ext); t != "" {
+		return t
 	}
 	return "application/octet-stream"
 }
 
 // sendStream lets a stream run until it, the client or the daemon ends it.
 func (s *Server) sendStream(c *gin.Context, cl *call, st Flow) {
+	ran := false
+	defer func() {
+		if !ran && st.Close != nil {
+			st.Close()
+		}
+	}()
 	if !s.open.enter(cl.remote, s.limits.spared(cl.remote)) {
 		s.fail(c, cl, fault.New(fault.TooMany, "Too many open streams from this address"))
 		return
@@ -102,6 +114,9 @@ func (s *Server) sendStream(c *gin.Context, cl *call, st Flow) {
 	h["Content-Type"] = []string{st.ContentType}
 	h["X-Content-Type-Options"] = noSniff
 	h["Cache-Control"] = noStore
+	for name, value := range st.Headers {
+		h.Set(name, value)
+	}
 	h["X-Accel-Buffering"] = []string{"no"} // proxies that know it pass every line on at once
 	c.Writer.WriteHeader(http.StatusOK)
 	c.Writer.WriteHeaderNow()
@@ -110,11 +125,16 @@ func (s *Server) sendStream(c *gin.Context, cl *call, st Flow) {
 		return
 	}
 	w := newSteady(c.Writer, true)
-	if err := w.ctl.Flush(); err == nil {
+	err := w.ctl.Flush()
+	if err == nil {
+		ran = true
 		err = st.Run(ctx, w)
-		if err != nil && ctx.Err() == nil && w.err == nil {
-			cl.err, cl.outcome = err, fault.Internal.String()
-		}
 	}
 	cl.bytes, cl.writeErr = w.bytes, w.err
+	if err != nil {
+		if ctx.Err() == nil && w.err == nil {
+			cl.err, cl.outcome = err, fault.Internal.String()
+		}
+		panic(http.ErrAbortHandler)
+	}
 }

@@ -115,7 +115,7 @@ func TestStreams(t *testing.T) {
 			io.WriteString(out, "data: 1\n\n")
 			<-ctx.Done()
 			ended <- ctx.Err()
-			return ctx.Err()
+			return nil
 		}}, nil
 	}}
 	w.server.rows[&rt] = &row{Route: &rt, observe: newObserver(w.server.metrics, rt.Path)}
@@ -154,6 +154,45 @@ func TestStreams(t *testing.T) {
 		t.Errorf("the stream didn't end in order: %q, %v", rest, err)
 	}
 	res.Body.Close()
+}
+
+// Half an answer must not look like a whole one.
+func TestBrokenStreamsBreakTheConnection(t *testing.T) {
+	w := newWorld(t, nil)
+	closed := make(chan struct{}, 1)
+	rt := Route{Method: http.MethodGet, Path: "/test/stream", Level: permissions.Public, Kind: Stream, Handle: func(context.Context, *Request) (any, error) {
+		return Flow{ContentType: "application/x-tar", Headers: map[string]string{"Approx-Content-Length": "7"}, Close: func() { closed <- struct{}{} },
+			Run: func(_ context.Context, out io.Writer) error {
+				io.WriteString(out, "half")
+				return errors.New("the disk is gone")
+			}}, nil
+	}}
+	w.server.rows[&rt] = &row{Route: &rt, observe: newObserver(w.server.metrics, rt.Path)}
+	if err := w.server.router.add(&rt); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Get(w.base + "/test/stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got := res.Header.Get("Approx-Content-Length"); got != "7" {
+		t.Errorf("Approx-Content-Length %q", got)
+	}
+	if body, err := io.ReadAll(res.Body); err == nil || string(body) != "half" {
+		t.Errorf("%q, %v", body, err)
+	}
+	select {
+	case <-closed:
+		t.Error("closed, though it ran")
+	default:
+	}
+	head, err := http.Head(w.base + "/test/stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head.Body.Close()
+	<-closed
 }
 
 func TestChangesEndCachedReplies(t *testing.T) {

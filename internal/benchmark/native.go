@@ -9,6 +9,10 @@ import (
 	"github.com/fluxosd/fluxosd/internal/fault"
 )
 
+// NotMeasured is the error of a machine that was never measured, and won't be
+// before somebody asks.
+const NotMeasured = "This machine has not been measured yet"
+
 // native answers from the own measurement, in the shapes of fluxbenchd. Every
 // object names its source.
 type native struct {
@@ -58,7 +62,7 @@ func (n native) current() Benchmarks {
 	case state.LastError != "":
 		return unmeasured(address, StatusFailed, state.LastError)
 	}
-	return unmeasured(address, StatusFailed, "This machine has not been measured yet")
+	return unmeasured(address, StatusFailed, NotMeasured)
 }
 
 func (native) info(context.Context) (json.RawMessage, error) {

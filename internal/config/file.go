@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -55,12 +56,15 @@ func readFile(path string) ([]byte, error) {
 	return data, nil
 }
 
+// byteOrderMark is what some editors put at the beginning of a file.
+var byteOrderMark = []byte("\uFEFF")
+
 // yaml applies a YAML document; name says where it comes from.
 func (l *loader) yaml(data []byte, name string) {
 	fail := func(line int, reason string) {
 		l.problems = append(l.problems, Problem{Source: place(line, name), Reason: reason})
 	}
-	file, err := parser.ParseBytes(data, 0)
+	file, err := parser.ParseBytes(bytes.TrimPrefix(data, byteOrderMark), 0)
 	if err != nil {
 		// Only the message and the line: the library's own text repeats lines
 		// of the file, and with them secrets.

@@ -1,13 +1,15 @@
 package metrics
 
 import (
+	"math"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fluxosd/fluxosd/internal/node/doctor"
 )
 
 // Node are the metrics of this node and its host. Who looks at them sets them;
-// what isn't known is NaN.
+// what isn't known, or not known yet, is NaN.
 type Node struct {
 	Load1, MemoryTotal, MemoryAvailable, SwapTotal, SwapFree prometheus.Gauge
 	Cores, BootTime, DiskSize, DiskFree, ClockOffset         prometheus.Gauge
@@ -24,6 +26,7 @@ type Node struct {
 func (m *Metrics) ObserveNode(balance bool) Node {
 	gauge := func(sub, name, help string) prometheus.Gauge {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "fluxosd", Subsystem: sub, Name: name, Help: help})
+		g.Set(math.NaN())
 		m.Registry.MustRegister(g)
 		return g
 	}
@@ -48,7 +51,7 @@ func (m *Metrics) ObserveNode(balance bool) Node {
 		Connections:     gauge("chain", "connections", "Connections of the chain daemon to others."),
 		DOSState:        gauge("dos", "state", "The node's DOS score: 0 is good, from 100 on it is unfit."),
 		Events:          gauge("benchmark", "events_per_second", "Processor events per second, by the benchmark that counts."),
-		DiskWrite:       gauge("benchmark", "disk_write_megabytes_per_second", "Sustained writing of the applications' disk in the unit of the network's tiers, by the benchmark that counts."),
+		DiskWrite:       gauge("benchmark", "disk_write_bytes_per_second", "Sustained writing of the applications' disk, by the benchmark that counts."),
 		BenchmarkTime:   gauge("benchmark", "timestamp_seconds", "When the benchmark that counts was made, in Unix time."),
 		Benchmark:       gauges("benchmark", "info", "Always 1; the labels tell who measured, and the status.", "source", "status"),
 		Tier:            gauges("", "tier", "Always 1; the labels tell the tier that was measured, and that of the collateral.", "tier", "of"),
@@ -74,9 +77,13 @@ type checkStates struct {
 // Describe implements prometheus.Collector.
 func (c checkStates) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
 
-// Collect implements prometheus.Collector.
+// Collect implements prometheus.Collector. Problems that other parts report
+// stand in the report under their code; fluxosd_health_problem has them.
 func (c checkStates) Collect(ch chan<- prometheus.Metric) {
 	for _, l := range c.doctor.Report().Lines {
+		if l.Check == l.Code {
+			continue
+		}
 		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, 1, l.Check, string(l.State))
 	}
 }

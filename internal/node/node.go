@@ -203,7 +203,7 @@ func (n *Node) Collateral(ctx context.Context) (benchmark.Collateral, error) {
 }
 
 // errTier says that the collateral is none, or of no tier's amount.
-var errTier error = fault.New(fault.Unavailable, "Unrecognised Flux node tier")
+var errTier error = fault.New(fault.Unavailable, "Unrecognised Flux Node tier")
 
 // Tier is what the collateral makes of this node: cumulus, nimbus or stratus,
 // with _new behind it for the amounts that count since 2021.
@@ -240,11 +240,17 @@ func (n *Node) HardwareFits(ctx context.Context) error {
 	return nil
 }
 
-// Fit fails while the DOS score has something to say.
+// fitUpTo is the DOS score up to which a node without a message is fit.
+const fitUpTo = 10
+
+// Fit fails while the DOS score is high or has something to say.
 func (n *Node) Fit(context.Context) error {
 	st := n.cfg.DOS.State()
-	if st.DosMessage == nil {
+	if st.DosMessage == nil && st.DosState <= fitUpTo {
 		return nil
+	}
+	if st.DosMessage == nil {
+		st.DosMessage = text(fmt.Sprintf("The DOS state of this node is %v", st.DosState))
 	}
 	name := "CONNERROR"
 	if strings.HasPrefix(*st.DosMessage, "Flux IP detection failed") || strings.HasPrefix(*st.DosMessage, "Flux collision detection. Another") {

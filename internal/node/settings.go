@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -73,7 +74,7 @@ const maxChainID = 20
 // word reports whether text is 1 to most printable characters without spaces
 // and without those in not.
 func word(text string, most int, not string) bool {
-	return text != "" && len(text) <= most && utf8.ValidString(text) && !strings.ContainsAny(text, not) &&
+	return text != "" && utf8.RuneCountInString(text) <= most && utf8.ValidString(text) && !strings.ContainsAny(text, not) &&
 		!strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
 }
 
@@ -88,8 +89,8 @@ func (s *Settings) SetKadena(ctx context.Context, account, chainID string) error
 	if n, err := strconv.Atoi(chainID); err != nil || n < 0 || n > maxChainID || strconv.Itoa(n) != chainID {
 		return fault.Newf(fault.Invalid, "Invalid Chain ID %s provided. Allowed are 0 to %d.", shorten(chainID), maxChainID)
 	}
-	if !word(account, 256, "?") {
-		return fault.New(fault.Invalid, "Invalid Kadena Account provided. Allowed are 1 to 256 characters without spaces and question marks.")
+	if !word(account, 256, `?#%&/\"'<>`) { // these would end or change the address around it
+		return fault.New(fault.Invalid, `Invalid Kadena Account provided. Allowed are 1 to 256 characters other than spaces and ? # % & / \ " ' < >.`)
 	}
 	uri := "kadena:" + account + "?chainid=" + chainID
 	return s.change(ctx, map[string]any{"node.kadena": uri}, func(v *Values) { v.Kadena = uri })
@@ -147,14 +148,21 @@ func (s *Settings) SetBlockedPorts(ctx context.Context, ports []int) error {
 	return s.change(ctx, map[string]any{"node.blocked_ports": ports}, func(v *Values) { v.BlockedPorts = ports })
 }
 
+// imagePrefix reports whether an image's name can begin with text.
+func imagePrefix(text string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	return text != "" && len(text) <= 255 && strings.Trim(text, letters+"._-:/@") == "" && strings.Trim(text[:1], letters) == "" &&
+		!strings.Contains(text, "..") && !strings.Contains(text, "//")
+}
+
 // SetBlockedRepositories sets the beginnings of image names that aren't run.
 func (s *Settings) SetBlockedRepositories(ctx context.Context, names []string) error {
 	if len(names) > maxListed {
 		return fault.Newf(fault.TooLarge, "Blocked Repositories are invalid: at most %d entries are allowed", maxListed)
 	}
 	for _, n := range names {
-		if !word(n, 255, ",") {
-			return fault.New(fault.Invalid, "Blocked Repositories are invalid: an entry is the beginning of an image name, 1 to 255 characters without spaces and commas")
+		if !imagePrefix(n) {
+			return fault.New(fault.Invalid, "Blocked Repositories are invalid: an entry is the beginning of an image name, 1 to 255 letters, digits and . _ - : / @, such as docker.io/library/")
 		}
 	}
 	names = append([]string{}, names...)
@@ -163,12 +171,15 @@ func (s *Settings) SetBlockedRepositories(ctx context.Context, names []string) e
 
 // SetUpdateChannel sets which releases an update installs: stable or development.
 func (s *Settings) SetUpdateChannel(ctx context.Context, channel string) error {
+	if channel != "stable" && channel != "development" {
+		return fault.Newf(fault.Invalid, "Invalid update channel %s provided. Allowed are stable or development.", shorten(channel))
+	}
 	return s.change(ctx, map[string]any{"node.update_channel": channel}, func(v *Values) { v.UpdateChannel = channel })
 }
 
 // change writes keys to the file and then lets them count.
 func (s *Settings) change(ctx context.Context, values map[string]any, apply func(*Values)) error {
-	for key := range values {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if by := s.cfg.SetBy(key); by != "" {
 			return fault.Newf(fault.Conflict, "%s is set by %s, over the configuration file: change it there", key, by)
 		}
@@ -188,11 +199,8 @@ func (s *Settings) change(ctx context.Context, values map[string]any, apply func
 	return nil
 }
 
-// reason is the first line of an error.
-func reason(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
-}
+// reason is an error in one line.
+func reason(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // shorten quotes what a caller sent, as far as it is of use to show.
 func shorten(text string) string {

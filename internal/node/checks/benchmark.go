@@ -33,6 +33,8 @@ func Benchmark(c BenchmarkConfig) []doctor.Check {
 				"Start fluxbenchd (the chain daemon does so, or benchmark.unit), and compare benchmark.url, user and password with its settings."),
 			problem("benchmark-failed", health.Critical, "The benchmark failed",
 				"Mend what it names and run it again: fluxosd's /benchmark/restartnodebenchmarks."),
+			problem("benchmark-missing", health.Warning, "This machine was never measured",
+				"Ask for a measurement, /benchmark/restartnodebenchmarks, or set benchmark.every, so that it is measured by itself."),
 			problem("benchmark-outdated", health.Critical, "The benchmark daemon is older than the network accepts", "Upgrade fluxbenchd to "+oldestBench+" or newer."),
 		}},
 		{Name: tier, Title: "Tier", Needs: []string{benchmarkRun}, Every: time.Minute, Timeout: rpcTime, Look: c.tier, Problems: []health.Problem{
@@ -51,8 +53,8 @@ func (c BenchmarkConfig) run(ctx context.Context) doctor.Finding {
 		return doctor.Bad("benchmark-outdated", "version %s", f.Version)
 	case f.Status == benchmark.StatusRunning:
 		return doctor.Unknown("the benchmark runs")
-	case f.Status == "" || f.Time.IsZero() && f.Source == benchmark.SourceNative && f.Error == "":
-		return doctor.Unknown("nothing was measured yet")
+	case f.Error == benchmark.NotMeasured:
+		return doctor.Bad("benchmark-missing", "there is no result")
 	case f.Tier == benchmark.None:
 		return doctor.Bad("benchmark-failed", "status %s: %s", f.Status, f.Error)
 	}

@@ -79,15 +79,21 @@ func (c ChainConfig) daemon(ctx context.Context) doctor.Finding {
 	}
 	switch daemonrpc.Classify(err) {
 	case daemonrpc.StateDown:
-		return doctor.Bad("daemon-unreachable", "%v", err)
+		return doctor.Bad("daemon-unreachable", "%s", words(err))
 	case daemonrpc.StateWarmingUp:
-		return doctor.Bad("daemon-warming-up", "%v", err)
+		return doctor.Bad("daemon-warming-up", "%s", words(err))
 	case daemonrpc.StateUnauthorised:
-		return doctor.Bad("daemon-unauthorised", "%v", err)
+		return doctor.Bad("daemon-unauthorised", "%s", words(err))
 	case daemonrpc.StateGarbage:
-		return doctor.Bad("daemon-garbled", "%v", err)
+		return doctor.Bad("daemon-garbled", "%s", words(err))
 	}
 	return doctor.Unknown("getblockchaininfo: %v", err)
+}
+
+// words are what the daemon, or its client, says: without the chain of causes.
+func words(err error) string {
+	_, _, message := daemonrpc.Envelope(err)
+	return message
 }
 
 // timedOut reports whether the client gave up waiting for an answer.
@@ -141,4 +147,18 @@ func (c ChainConfig) sync(ctx context.Context) doctor.Finding {
 		return doctor.Bad("daemon-stale", "the newest block, %d, is %v old", info.Blocks, age.Round(time.Minute))
 	}
 	return doctor.Fine("height %d, the newest block is %v old", info.Blocks, max(age, 0))
+}
+
+// ChainCopy returns the check of a node that hands its chain to neighbours:
+// trouble says why the chain daemon, stopped for that, doesn't start again.
+func ChainCopy(trouble func() string) doctor.Check {
+	return doctor.Check{Name: chainCopy, Title: "Chain copies for neighbours", Problems: []health.Problem{
+		problem("chain-copy-stuck", health.Critical, "The chain daemon was stopped for a copy and doesn't start again",
+			"Start its unit by hand (daemon.unit), and look at its log; it is tried again all the time."),
+	}, Look: func(context.Context) doctor.Finding {
+		if why := trouble(); why != "" {
+			return doctor.Bad("chain-copy-stuck", "%s", why)
+		}
+		return doctor.Fine("allowed, none under way that is in trouble")
+	}}
 }

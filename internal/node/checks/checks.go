@@ -28,6 +28,7 @@ const (
 	chainNetwork  = "chain-network"
 	chainPeers    = "chain-peers"
 	chainSync     = "chain-sync"
+	chainCopy     = "chain-copy"
 	nodeKey       = "node-key"
 	collateral    = "collateral"
 	keyMatch      = "node-key-listed"
@@ -40,17 +41,18 @@ const (
 	address       = "public-address"
 	listedAddress = "listed-address"
 	reachable     = "reachable"
-	dosScore      = "dos-state"
+	dosScore      = "standing"
 )
 
-// Caller calls a JSON-RPC daemon.
+// Caller calls a JSON-RPC daemon. An answer that was kept would show a problem
+// that has ended, or hide one that has begun.
 type Caller interface {
-	Call(ctx context.Context, method string, params []any) (json.RawMessage, error)
+	CallFresh(ctx context.Context, method string, params []any) (json.RawMessage, error)
 }
 
 // ask calls the daemon and decodes its answer.
 func ask(ctx context.Context, from Caller, into any, method string, params ...any) error {
-	raw, err := from.Call(ctx, method, params)
+	raw, err := from.CallFresh(ctx, method, params)
 	if err != nil {
 		return err
 	}

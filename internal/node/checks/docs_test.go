@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write docs/doctor.md anew")
 
 // docs/doctor.md lists every check and every problem that there is.
 func TestDocumentedChecksAreTheChecks(t *testing.T) {
-	list := slices.Concat([]doctor.Check{Running(errors.New("down"))}, Host(HostConfig{}), []doctor.Check{Store(StoreConfig{})}, Chain(ChainConfig{}), Node(NodeConfig{}),
+	list := slices.Concat([]doctor.Check{Running(errors.New("down"))}, Host(HostConfig{}), []doctor.Check{Store(StoreConfig{})}, Chain(ChainConfig{}), []doctor.Check{ChainCopy(nil)}, Node(NodeConfig{}),
 		Benchmark(BenchmarkConfig{}), Network(NetworkConfig{}), []doctor.Check{Docker("unix:///x"), Syncthing("http://x"), Configuration(nil)})
 	var b strings.Builder
 	b.WriteString("# What the doctor looks at\n\n" +

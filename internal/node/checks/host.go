@@ -2,8 +2,10 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -58,15 +60,26 @@ func Host(c HostConfig) []doctor.Check {
 }
 
 func (c HostConfig) disk(context.Context) doctor.Finding {
+	dir := c.DataDir
 	var st syscall.Statfs_t
-	if err := syscall.Statfs(c.DataDir, &st); err != nil {
-		return doctor.Unknown("%s: %v", c.DataDir, err)
+	err := syscall.Statfs(dir, &st)
+	for errors.Is(err, syscall.ENOENT) && dir != "/" { // where it will be made
+		dir = filepath.Dir(dir)
+		err = syscall.Statfs(dir, &st)
 	}
+	if err != nil {
+		return doctor.Unknown("%s: %v", dir, err)
+	}
+	return room(st, dir)
+}
+
+// room judges what a file system has left for everybody.
+func room(st syscall.Statfs_t, dir string) doctor.Finding {
 	size, free := float64(st.Blocks)*float64(st.Bsize), float64(st.Bavail)*float64(st.Bsize)
-	fact := fmt.Sprintf("%s of %s free at %s", bytesText(free), bytesText(size), c.DataDir)
+	fact := fmt.Sprintf("%s of %s free at %s", bytesText(free), bytesText(size), dir)
 	switch {
 	case st.Files > 0 && st.Ffree == 0:
-		return doctor.Bad("disk-full", "no file can be made at %s: its file system has no inodes left", c.DataDir)
+		return doctor.Bad("disk-full", "no file can be made at %s: its file system has no inodes left", dir)
 	case free < fullBytes || free < size*fullShare:
 		return doctor.Bad("disk-full", "%s", fact)
 	case free < lowBytes || free < size*lowShare:

@@ -45,6 +45,11 @@ type StoreConfig struct {
 	ReadOnly func(err error) bool
 }
 
+// lastWriteFailed is what a store's Ping says when it could be read, and a write
+// was tried in vain. The reason may be a mere "disk I/O error": SQLite tells a
+// read-only file system and a protected file no better.
+const lastWriteFailed = "the last write failed"
+
 // Store returns the check of the document store. Its problems make the node unready.
 func Store(c StoreConfig) doctor.Check {
 	unreadable := problem("store-unreachable", health.Critical, "The database can't be reached",
@@ -55,7 +60,7 @@ func Store(c StoreConfig) doctor.Check {
 	return doctor.Check{Name: storeCheck, Title: "Database", Needs: []string{diskSpace}, Every: 10 * time.Second, Timeout: serviceTime, Problems: []health.Problem{unreadable, readOnly},
 		Look: func(ctx context.Context) doctor.Finding {
 			if err := c.Ping(ctx); err != nil {
-				if c.ReadOnly(err) {
+				if c.ReadOnly(err) || strings.Contains(err.Error(), lastWriteFailed) {
 					return doctor.Bad("store-read-only", "%v", err)
 				}
 				return doctor.Bad("store-unreachable", "%v", err)
@@ -112,8 +117,7 @@ func Syncthing(url string) doctor.Check {
 			"Install and start it, or set syncthing.url. Replicated volumes stand still without it."),
 		problem("syncthing-hanging", health.Critical, "Syncthing takes calls and doesn't answer them", "Look at its log and restart it."),
 	}, Look: func(ctx context.Context) doctor.Finding {
-		var v struct{ Status string }
-		if err := fetch(ctx, client, base+"/rest/noauth/health", &v); err != nil {
+		if err := syncthingAnswers(ctx, client, base); err != nil {
 			if late(err) {
 				return doctor.Bad("syncthing-hanging", "no answer within %v at %s", serviceTime, url)
 			}
@@ -121,6 +125,20 @@ func Syncthing(url string) doctor.Check {
 		}
 		return doctor.Fine("answers at %s", url)
 	}}
+}
+
+// syncthingAnswers asks Syncthing's page of health. Releases that have no such
+// page refuse the call, and name their version as in every answer.
+func syncthingAnswers(ctx context.Context, client *http.Client, base string) error {
+	res, err := send(ctx, client, base+"/rest/noauth/health")
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusOK || res.StatusCode < http.StatusInternalServerError && res.Header.Get("X-Syncthing-Version") != "" {
+		return nil
+	}
+	return fmt.Errorf("what answers at %s is no Syncthing: %s", base, res.Status)
 }
 
 // serviceClient returns a client for a unix:///path, tcp:// or http(s):// address.
@@ -141,18 +159,8 @@ func serviceClient(address string) (*http.Client, string) {
 const answerBytes = 64 << 10
 
 func fetch(ctx context.Context, client *http.Client, url string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	res, err := send(ctx, client, url)
 	if err != nil {
-		return err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		if u, ok := errors.AsType[interface {
-			error
-			Unwrap() error
-		}](err); ok && u.Unwrap() != nil {
-			return u.Unwrap() // without the method and the address, which the text around it has
-		}
 		return err
 	}
 	defer res.Body.Close()
@@ -160,6 +168,24 @@ func fetch(ctx context.Context, client *http.Client, url string, into any) error
 		return fmt.Errorf("%s answered %s", url, res.Status)
 	}
 	return json.NewDecoder(io.LimitReader(res.Body, answerBytes)).Decode(into)
+}
+
+func send(ctx context.Context, client *http.Client, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		if u, ok := errors.AsType[interface {
+			error
+			Unwrap() error
+		}](err); ok && u.Unwrap() != nil {
+			return nil, u.Unwrap() // without the method and the address, which the text around it has
+		}
+		return nil, err
+	}
+	return res, nil
 }
 
 // Running returns the check of a doctor that had to work without the daemon:
