@@ -103,8 +103,10 @@ type Doctor struct {
 	waves  [][]*check      // each needs earlier ones only
 	known  map[string]bool // codes of the checks' problems
 
-	// passing is held by a pass over the checks.
+	// passing is held by a pass over the checks, and guards whole, the time at
+	// which the last pass over all of them began.
 	passing chan struct{}
+	whole   time.Time
 
 	mu sync.Mutex // guards the findings of all checks, and changed
 	// changed is closed when a check's state changes.
@@ -194,8 +196,9 @@ func (d *Doctor) Serve(ctx context.Context) error {
 	}
 }
 
-// Examine looks at everything now, and reports. It returns ctx's error when
-// ctx ends before every check was looked at.
+// Examine looks at everything now, and reports. Calls that wait for one another
+// share a look that began after each of them. It returns ctx's error when ctx
+// ends before every check was looked at.
 func (d *Doctor) Examine(ctx context.Context) (Report, error) {
 	if err := d.pass(ctx, true); err != nil {
 		return Report{}, err
@@ -206,11 +209,22 @@ func (d *Doctor) Examine(ctx context.Context) (Report, error) {
 // pass looks at the checks that are due, or at all of them: wave by wave, those
 // of a wave at the same time.
 func (d *Doctor) pass(ctx context.Context, all bool) error {
+	asked := d.now()
 	select {
 	case d.passing <- struct{}{}:
 		defer func() { <-d.passing }()
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if all {
+		if d.whole.After(asked) {
+			return nil
+		}
+		defer func(began time.Time) {
+			if ctx.Err() == nil {
+				d.whole = began
+			}
+		}(d.now())
 	}
 	moved := map[*check]bool{} // changed in this pass, so that what needs it is due as well
 	for _, wave := range d.waves {

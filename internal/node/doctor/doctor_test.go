@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -234,6 +235,37 @@ func TestExamineEndsWithItsContext(t *testing.T) {
 	if r := d.Report(); r.Lines[0].Fact != "not looked at yet" {
 		t.Errorf("%+v", r.Lines[0])
 	}
+}
+
+// Twenty callers at once cause two looks: the one that is under way, and one
+// that began after all of them asked.
+func TestExaminationsDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var looks atomic.Int32
+		d := newDoctor(t, health.New(health.Config{}), Check{Name: "a", Title: "A", Look: func(context.Context) Finding {
+			looks.Add(1)
+			time.Sleep(time.Second) // of the bubble's clock
+			return Fine("well")
+		}})
+		var wg sync.WaitGroup
+		start := time.Now()
+		for range 20 {
+			wg.Go(func() {
+				if _, err := d.Examine(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(time.Millisecond)
+		}
+		wg.Wait()
+		if looks.Load() != 2 || time.Since(start) != 2*time.Second {
+			t.Errorf("%d looks in %v", looks.Load(), time.Since(start))
+		}
+		examine(t, d)
+		if looks.Load() != 3 {
+			t.Error("a later call didn't look again")
+		}
+	})
 }
 
 func TestNewRefusesWhatCannotWork(t *testing.T) {
