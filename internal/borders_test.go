@@ -41,6 +41,7 @@ func TestBordersBetweenPackages(t *testing.T) {
 		"internal/daemonrpc":   {"github.com/gin-gonic/gin", module + "internal/api", module + "internal/store"},
 		"internal/devnet":      {"github.com/gin-gonic/gin", module + "internal/api", module + "internal/store"},
 		"internal/health":      {"github.com/gin-gonic/gin", "net/http"},
+		"internal/jsjson":      {"net/http", module + "internal/fault", module + "internal/store"},
 		"internal/apps/spec":   {"github.com/gin-gonic/gin", "net/http", module + "internal/store", module + "internal/api"},
 		"internal/benchmark":   {"github.com/gin-gonic/gin", module + "internal/api", module + "internal/node"},
 		"internal/node":        {"github.com/gin-gonic/gin", module + "internal/api"},

@@ -5,31 +5,52 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+
+	"github.com/fluxosd/fluxosd/internal/jsjson"
 )
 
 // blanks are the characters that ECMAScript trims from a text.
 const blanks = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
+// maxDepth bounds the nesting of a text; specifications have three levels.
+const maxDepth = 64
+
+// falsy reports whether ECMAScript takes the value for false.
+func falsy(v jsjson.Value) bool {
+	switch v.Kind {
+	case jsjson.Undefined, jsjson.Null:
+		return true
+	case jsjson.Boolean:
+		return !v.Bool
+	case jsjson.Number:
+		return v.Number == 0 || math.IsNaN(v.Number)
+	case jsjson.Text:
+		return v.Text == ""
+	default:
+		return false
+	}
+}
+
 // toNumber is ECMAScript's Number(v).
-func toNumber(v value) float64 {
-	switch v.kind {
-	case null:
+func toNumber(v jsjson.Value) float64 {
+	switch v.Kind {
+	case jsjson.Null:
 		return 0
-	case boolean:
-		if v.yes {
+	case jsjson.Boolean:
+		if v.Bool {
 			return 1
 		}
 		return 0
-	case number:
-		return v.num
-	case text:
-		return textNumber(v.str)
-	case array: // an array becomes the text of its only element
+	case jsjson.Number:
+		return v.Number
+	case jsjson.Text:
+		return textNumber(v.Text)
+	case jsjson.Array: // an array becomes the text of its only element
 		switch {
-		case len(v.list) == 0 || len(v.list) == 1 && v.list[0].kind == null:
+		case len(v.List) == 0 || len(v.List) == 1 && v.List[0].Kind == jsjson.Null:
 			return 0
-		case len(v.list) == 1 && v.list[0].kind != boolean:
-			return toNumber(v.list[0])
+		case len(v.List) == 1 && v.List[0].Kind != jsjson.Boolean:
+			return toNumber(v.List[0])
 		}
 	}
 	return math.NaN()
@@ -70,41 +91,41 @@ func textNumber(s string) float64 {
 }
 
 // toText leaves texts and gives everything else as JSON. Undefined stays.
-func toText(v value) value {
-	switch v.kind {
-	case undefined, text:
+func toText(v jsjson.Value) jsjson.Value {
+	switch v.Kind {
+	case jsjson.Undefined, jsjson.Text:
 		return v
-	case number:
-		if math.IsNaN(v.num) || math.IsInf(v.num, 0) {
-			return textValue("null")
+	case jsjson.Number:
+		if math.IsNaN(v.Number) || math.IsInf(v.Number, 0) {
+			return jsjson.TextValue("null")
 		}
 	}
-	return textValue(string(v.encode()))
+	return jsjson.TextValue(string(v.Encode()))
 }
 
 // toBool gives undefined for what isn't meant as true or false.
-func toBool(v value) value {
+func toBool(v jsjson.Value) jsjson.Value {
 	switch {
-	case v.kind == boolean:
+	case v.Kind == jsjson.Boolean:
 		return v
-	case v.kind == text && v.str == "true" || v.kind == text && v.str == "1" || v.kind == number && v.num == 1:
-		return boolValue(true)
-	case v.kind == text && v.str == "false" || v.kind == text && v.str == "0" || v.kind == number && v.num == 0:
-		return boolValue(false)
+	case v.Kind == jsjson.Text && v.Text == "true" || v.Kind == jsjson.Text && v.Text == "1" || v.Kind == jsjson.Number && v.Number == 1:
+		return jsjson.BoolValue(true)
+	case v.Kind == jsjson.Text && v.Text == "false" || v.Kind == jsjson.Text && v.Text == "0" || v.Kind == jsjson.Number && v.Number == 0:
+		return jsjson.BoolValue(false)
 	default:
-		return value{}
+		return jsjson.Value{}
 	}
 }
 
 // toArray parses texts; ok is false when the result is no array. A text that is
 // no JSON would be read as a query string, which never gives an array.
-func toArray(v value) (value, bool) {
-	if v.kind == text {
-		parsed, err := decode([]byte(v.str))
+func toArray(v jsjson.Value) (jsjson.Value, bool) {
+	if v.Kind == jsjson.Text {
+		parsed, err := jsjson.Decode([]byte(v.Text), maxDepth)
 		if err != nil {
-			return value{}, false
+			return jsjson.Value{}, false
 		}
 		v = parsed
 	}
-	return v, v.kind == array
+	return v, v.Kind == jsjson.Array
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fluxosd/fluxosd/internal/fault"
+	"github.com/fluxosd/fluxosd/internal/jsjson"
 )
 
 // tierMembers are present when a specification or component is tiered.
@@ -61,11 +62,11 @@ func componentMembers(version float64, tiered bool) []string {
 }
 
 // pick returns an object with the named members of v, in that order.
-func pick(v value, names []string) value {
-	out := value{kind: object, members: make([]member, 0, len(names))}
+func pick(v jsjson.Value, names []string) jsjson.Value {
+	out := jsjson.ObjectValue(make([]jsjson.Member, 0, len(names)))
 	for _, name := range names {
-		if e := v.get(name); e.kind != undefined {
-			out.members = append(out.members, member{name, e})
+		if e := v.Get(name); e.Kind != jsjson.Undefined {
+			out.Members = append(out.Members, jsjson.Member{Name: name, Value: e})
 		}
 	}
 	return out
@@ -84,21 +85,21 @@ func missing(what string) error {
 // The result may still be one that [Parse] refuses: what can't be coerced is
 // kept as it is.
 func Format(raw []byte) ([]byte, error) {
-	v, err := decode(raw)
+	v, err := jsjson.Decode(raw, maxDepth)
 	if err != nil {
-		v = value{} // whatever is no JSON has no version
+		v = jsjson.Value{} // whatever is no JSON has no version
 	}
 	if v, err = format(v); err != nil {
 		return nil, err
 	}
-	return v.encode(), nil
+	return v.Encode(), nil
 }
 
 // Read formats a specification and parses the result.
 func Read(raw []byte) (*Spec, error) {
-	v, err := decode(raw)
+	v, err := jsjson.Decode(raw, maxDepth)
 	if err != nil {
-		v = value{}
+		v = jsjson.Value{}
 	}
 	if v, err = format(v); err != nil {
 		return nil, err
@@ -106,15 +107,15 @@ func Read(raw []byte) (*Spec, error) {
 	return parse(v)
 }
 
-func format(in value) (value, error) {
-	version := toNumber(in.get("version"))
-	if numberValue(version).falsy() || in.get("version").kind == undefined {
-		return value{}, missing("version")
+func format(in jsjson.Value) (jsjson.Value, error) {
+	version := toNumber(in.Get("version"))
+	if falsy(jsjson.NumberValue(version)) || in.Get("version").Kind == jsjson.Undefined {
+		return jsjson.Value{}, missing("version")
 	}
-	if in.get("name").falsy() || in.get("description").falsy() || in.get("owner").falsy() {
-		return value{}, missing("name and/or description and/or owner")
+	if falsy(in.Get("name")) || falsy(in.Get("description")) || falsy(in.Get("owner")) {
+		return jsjson.Value{}, missing("name and/or description and/or owner")
 	}
-	f := formatter{in: in, out: value{kind: object}}
+	f := formatter{in: in, out: jsjson.ObjectValue(nil)}
 	f.number("version")
 	f.texts("name", "description", "owner")
 	if version <= 3 {
@@ -126,39 +127,39 @@ func format(in value) (value, error) {
 		f.instances(version)
 	}
 	if version >= 5 {
-		if in.get("contacts").falsy() || in.get("geolocation").falsy() {
+		if falsy(in.Get("contacts")) || falsy(in.Get("geolocation")) {
 			f.fail(missing("contacts and/or geolocation"))
 		}
 		f.textList("contacts", "Contacts for Flux App are invalid")
 		f.textList("geolocation", "Geolocation for Flux App is invalid")
 	}
 	if version >= 6 {
-		if in.get("expire").falsy() {
+		if falsy(in.Get("expire")) {
 			f.fail(missing("expire"))
 		}
 		f.number("expire")
 	}
 	if version >= 7 {
-		if in.get("nodes").falsy() {
+		if falsy(in.Get("nodes")) {
 			f.fail(missing("nodes"))
 		}
 		f.textList("nodes", "Nodes for Flux App are invalid")
 		f.boolean("staticip", "Invalid staticip specification. Only boolean as true or false allowed.")
 	}
 	if version >= 8 {
-		f.out.set("datacenter", toBool(in.get("datacenter")))
-		enterprise := in.get("enterprise")
-		if !enterprise.falsy() {
+		f.out.Set("datacenter", toBool(in.Get("datacenter")))
+		enterprise := in.Get("enterprise")
+		if !falsy(enterprise) {
 			enterprise = toText(enterprise)
 		}
-		f.out.set("enterprise", enterprise)
+		f.out.Set("enterprise", enterprise)
 	}
 	return f.out, f.err
 }
 
 // formatter fills out from in and keeps the first failure.
 type formatter struct {
-	in, out value
+	in, out jsjson.Value
 	err     error
 }
 
@@ -170,45 +171,45 @@ func (f *formatter) fail(err error) {
 
 func (f *formatter) number(names ...string) {
 	for _, name := range names {
-		f.out.set(name, numberValue(toNumber(defined(f.in.get(name)))))
+		f.out.Set(name, jsjson.NumberValue(toNumber(defined(f.in.Get(name)))))
 	}
 }
 
 // defined makes of undefined something else that is no number.
-func defined(v value) value {
-	if v.kind == undefined {
-		return value{kind: object}
+func defined(v jsjson.Value) jsjson.Value {
+	if v.Kind == jsjson.Undefined {
+		return jsjson.ObjectValue(nil)
 	}
 	return v
 }
 
 func (f *formatter) texts(names ...string) {
 	for _, name := range names {
-		f.out.set(name, toText(f.in.get(name)))
+		f.out.Set(name, toText(f.in.Get(name)))
 	}
 }
 
-func (f *formatter) list(name, failure string, element func(value) value) {
-	list, ok := toArray(f.in.get(name))
+func (f *formatter) list(name, failure string, element func(jsjson.Value) jsjson.Value) {
+	list, ok := toArray(f.in.Get(name))
 	if !ok {
 		f.fail(invalid("%s", failure))
 		return
 	}
-	out := value{kind: array, list: make([]value, len(list.list))}
-	for i, e := range list.list {
-		out.list[i] = element(e)
+	out := jsjson.ArrayValue(make([]jsjson.Value, len(list.List)))
+	for i, e := range list.List {
+		out.List[i] = element(e)
 	}
-	f.out.set(name, out)
+	f.out.Set(name, out)
 }
 
 func (f *formatter) textList(name, failure string) { f.list(name, failure, toText) }
 
 func (f *formatter) boolean(name, failure string) {
-	v := toBool(f.in.get(name))
-	if v.kind == undefined {
+	v := toBool(f.in.Get(name))
+	if v.Kind == jsjson.Undefined {
 		f.fail(invalid("%s", failure))
 	}
-	f.out.set(name, v)
+	f.out.Set(name, v)
 }
 
 const badTiered = "Invalid tiered value obtained. Only boolean as true or false allowed."
@@ -216,7 +217,7 @@ const badTiered = "Invalid tiered value obtained. Only boolean as true or false 
 // tiers takes over the nine members of a tiered specification.
 func (f *formatter) tiers(failure string) {
 	for _, name := range tierMembers {
-		if f.in.get(name).falsy() {
+		if falsy(f.in.Get(name)) {
 			f.fail(invalid("%s", failure))
 			return
 		}
@@ -234,7 +235,7 @@ func (f *formatter) single(version float64) {
 		if name == "port" {
 			name = ports
 		}
-		if f.in.get(name).falsy() {
+		if falsy(f.in.Get(name)) {
 			f.fail(missing(strings.Join(required, " and/or ")))
 			return
 		}
@@ -256,44 +257,44 @@ func (f *formatter) single(version float64) {
 	f.texts("containerData")
 	f.number("cpu", "ram", "hdd")
 	f.boolean("tiered", badTiered)
-	if f.out.get("tiered").yes {
+	if f.out.Get("tiered").Bool {
 		f.tiers("Flux App was requested as tiered setup but specifications are missing")
 	}
 }
 
 func (f *formatter) compose(version float64) {
-	list, ok := toArray(f.in.get("compose"))
+	list, ok := toArray(f.in.Get("compose"))
 	if !ok {
 		f.fail(missing("compose"))
 		return
 	}
-	out := value{kind: array, list: make([]value, len(list.list))}
-	for i, c := range list.list {
-		out.list[i] = f.component(c, version)
+	out := jsjson.ArrayValue(make([]jsjson.Value, len(list.List)))
+	for i, c := range list.List {
+		out.List[i] = f.component(c, version)
 	}
-	f.out.set("compose", out)
+	f.out.Set("compose", out)
 }
 
 // component formats one component.
-func (f *formatter) component(in value, version float64) value {
-	c := formatter{in: in, out: value{kind: object}}
-	name := toText(in.get("name")).str
+func (f *formatter) component(in jsjson.Value, version float64) jsjson.Value {
+	c := formatter{in: in, out: jsjson.ObjectValue(nil)}
+	name := toText(in.Get("name")).Text
 	bad := func(what string) string { return fmt.Sprintf("%s for Flux App component %s are invalid", what, name) }
 	c.texts("name", "description", "repotag")
-	c.list("ports", bad("Ports"), func(v value) value { return numberValue(toNumber(v)) })
+	c.list("ports", bad("Ports"), func(v jsjson.Value) jsjson.Value { return jsjson.NumberValue(toNumber(v)) })
 	c.textList("domains", bad("Domains"))
 	c.textList("environmentParameters", bad("Environmental parameters"))
 	c.textList("commands", fmt.Sprintf("Flux App component %s commands are invalid", name))
-	c.list("containerPorts", bad("Container Ports"), func(v value) value { return v })
+	c.list("containerPorts", bad("Container Ports"), func(v jsjson.Value) jsjson.Value { return v })
 	c.texts("containerData")
 	c.number("cpu", "ram", "hdd")
 	if version < 8 {
-		tiered := in.get("tiered")
-		if tiered.kind != boolean {
+		tiered := in.Get("tiered")
+		if tiered.Kind != jsjson.Boolean {
 			c.fail(invalid(badTiered))
 		}
-		c.out.set("tiered", tiered)
-		if tiered.yes {
+		c.out.Set("tiered", tiered)
+		if tiered.Bool {
 			c.tiers(fmt.Sprintf("Flux App component %s was requested as tiered setup but specifications are missing", name))
 		}
 	}
@@ -310,7 +311,7 @@ func (f *formatter) component(in value, version float64) value {
 }
 
 func (f *formatter) instances(version float64) {
-	if f.in.get("instances").falsy() {
+	if falsy(f.in.Get("instances")) {
 		f.fail(missing("instances"))
 		return
 	}
@@ -319,7 +320,7 @@ func (f *formatter) instances(version float64) {
 	if version >= 8 {
 		least = minInstancesV8
 	}
-	switch n := f.out.get("instances").num; {
+	switch n := f.out.Get("instances").Number; {
 	case !whole(n):
 		f.fail(invalid("Invalid instances specified"))
 	case n < least:

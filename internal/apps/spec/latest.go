@@ -1,5 +1,7 @@
 package spec
 
+import "github.com/fluxosd/fluxosd/internal/jsjson"
+
 // Latest returns the version 8 form of a specification, for owners who move an
 // application to it. It has the oddities that clients of the network know:
 // the number of instances is called "istances", versions 4 to 7 give no owner,
@@ -9,56 +11,64 @@ func Latest(s *Spec) []byte {
 	if s.Version >= LatestVersion {
 		return s.Canonical()
 	}
-	out := value{kind: object}
-	out.set("version", numberValue(LatestVersion))
-	out.set("name", textValue(s.Name))
-	out.set("description", textValue(s.Description))
+	out := jsjson.ObjectValue(nil)
+	out.Set("version", jsjson.NumberValue(LatestVersion))
+	out.Set("name", jsjson.TextValue(s.Name))
+	out.Set("description", jsjson.TextValue(s.Description))
 	if s.Version <= 3 {
-		out.set("owner", textValue(s.Owner))
+		out.Set("owner", jsjson.TextValue(s.Owner))
 	}
-	compose := value{kind: array, list: make([]value, len(s.Components))}
+	compose := jsjson.ArrayValue(make([]jsjson.Value, len(s.Components)))
 	for i := range s.Components {
-		compose.list[i] = latestComponent(&s.Components[i], s.Version)
+		compose.List[i] = latestComponent(&s.Components[i], s.Version)
 	}
-	out.set("compose", compose)
-	out.set("istances", numberValue(float64(s.Instances)))
-	out.set("contacts", textList(s.Contacts))
-	out.set("geolocation", textList(s.Geolocation))
+	out.Set("compose", compose)
+	out.Set("istances", jsjson.NumberValue(float64(s.Instances)))
+	out.Set("contacts", textList(s.Contacts))
+	out.Set("geolocation", textList(s.Geolocation))
 	expire := s.Expire
 	if s.Version < 6 {
 		expire = defaultExpire
 	}
-	out.set("expire", numberValue(float64(expire)))
-	out.set("nodes", textList(nil))
-	out.set("staticip", boolValue(s.StaticIP))
-	out.set("enterprise", textValue(""))
-	return out.encode()
+	out.Set("expire", jsjson.NumberValue(float64(expire)))
+	out.Set("nodes", textList(nil))
+	out.Set("staticip", jsjson.BoolValue(s.StaticIP))
+	out.Set("enterprise", jsjson.TextValue(""))
+	return out.Encode()
 }
 
-func latestComponent(c *Component, version int) value {
-	out := value{kind: object}
-	out.set("name", textValue(c.Name))
-	out.set("description", textValue(c.Description))
-	out.set("repotag", textValue(c.Repotag))
-	out.set("ports", numberList(c.Ports))
+func latestComponent(c *Component, version int) jsjson.Value {
+	out := jsjson.ObjectValue(nil)
+	out.Set("name", jsjson.TextValue(c.Name))
+	out.Set("description", jsjson.TextValue(c.Description))
+	out.Set("repotag", jsjson.TextValue(c.Repotag))
+	out.Set("ports", numberList(c.Ports))
 	if version > 1 {
-		out.set("domains", textList(c.Domains))
+		out.Set("domains", textList(c.Domains))
 	}
-	out.set("environmentParameters", textList(c.Environment))
-	out.set("commands", textList(c.Commands))
-	out.set("containerPorts", numberList(c.ContainerPorts))
-	out.set("containerData", textValue(c.ContainerData))
-	out.set("cpu", numberValue(c.CPU))
-	out.set("ram", numberValue(c.RAM))
-	out.set("hdd", numberValue(c.HDD))
-	out.set("repoauth", textValue(c.RepoAuth.Reveal()))
+	out.Set("environmentParameters", textList(c.Environment))
+	out.Set("commands", textList(c.Commands))
+	out.Set("containerPorts", numberList(c.ContainerPorts))
+	out.Set("containerData", jsjson.TextValue(c.ContainerData))
+	out.Set("cpu", jsjson.NumberValue(c.CPU))
+	out.Set("ram", jsjson.NumberValue(c.RAM))
+	out.Set("hdd", jsjson.NumberValue(c.HDD))
+	out.Set("repoauth", jsjson.TextValue(c.RepoAuth.Reveal()))
 	return out
 }
 
-func numberList(list []int) value {
-	v := value{kind: array, list: make([]value, len(list))}
+func numberList(list []int) jsjson.Value {
+	v := jsjson.ArrayValue(make([]jsjson.Value, len(list)))
 	for i, n := range list {
-		v.list[i] = numberValue(float64(n))
+		v.List[i] = jsjson.NumberValue(float64(n))
+	}
+	return v
+}
+
+func textList(list []string) jsjson.Value {
+	v := jsjson.ArrayValue(make([]jsjson.Value, len(list)))
+	for i, s := range list {
+		v.List[i] = jsjson.TextValue(s)
 	}
 	return v
 }

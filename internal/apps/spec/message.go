@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+
+	"github.com/fluxosd/fluxosd/internal/jsjson"
 )
 
 // MessageVersion is the only version of application messages.
@@ -39,11 +41,11 @@ type Message struct {
 // CheckHash compares the hash with the content: with the specification as it
 // came, then in the order of older releases. A wrong one is a *fault.Error.
 func (m Message) CheckHash() error {
-	v, err := decode(m.Specification)
+	v, err := jsjson.Decode(m.Specification, maxDepth)
 	if err != nil {
 		return invalid("Invalid Flux App hash received")
 	}
-	if m.hash(v.encode()) == m.Hash {
+	if m.hash(v.Encode()) == m.Hash {
 		return nil
 	}
 	if s, err := Read(m.Specification); err == nil {

@@ -3,6 +3,8 @@ package spec
 import (
 	"strconv"
 	"strings"
+
+	"github.com/fluxosd/fluxosd/internal/jsjson"
 )
 
 // MountKind is where the data of a mount lies.
@@ -180,7 +182,7 @@ func checkMountName(name string) error {
 		return invalid("Subdirectory/filename cannot be a reserved name: appdata, backup, ., ..")
 	case strings.ContainsAny(name, "<>:\"|?*\x00"):
 		return invalid("Subdirectory/filename contains invalid characters")
-	case units(name) > maxMountName:
+	case jsjson.Units(name) > maxMountName:
 		return invalid("Subdirectory/filename too long (max %d characters)", maxMountName)
 	}
 	return nil

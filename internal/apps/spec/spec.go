@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/fluxosd/fluxosd/internal/jsjson"
 	"github.com/fluxosd/fluxosd/internal/secret"
 )
 
@@ -28,8 +29,8 @@ type Spec struct {
 	Datacenter  bool
 	Enterprise  string // the encrypted part, "" for none
 
-	form    value // canonical
-	unknown error // the first member that the version doesn't have
+	form    jsjson.Value // canonical
+	unknown error        // the first member that the version doesn't have
 }
 
 // Component is one container. Versions 1 to 3 have one, which carries the name
@@ -64,7 +65,7 @@ type Hardware struct {
 // type, or one that is missing, is an error. Unknown members are an error of
 // [Spec.Verify]. An error is a *fault.Error.
 func Parse(raw []byte) (*Spec, error) {
-	v, err := decode(raw)
+	v, err := jsjson.Decode(raw, maxDepth)
 	if err != nil {
 		return nil, invalid("Invalid Flux App Specifications")
 	}
@@ -72,7 +73,7 @@ func Parse(raw []byte) (*Spec, error) {
 }
 
 // Canonical returns the text that is signed and hashed.
-func (s *Spec) Canonical() []byte { return s.form.encode() }
+func (s *Spec) Canonical() []byte { return s.form.Encode() }
 
 // Older returns the canonical text in the order of members that old releases
 // used, or nil if they used today's. Messages hashed and signed over it are
@@ -81,26 +82,26 @@ func (s *Spec) Older() []byte {
 	switch {
 	case s.Version <= 3:
 		form := s.form
-		form.members = swapped(form.members, "owner", "repotag")
-		return form.encode()
+		form.Members = swapped(form.Members, "owner", "repotag")
+		return form.Encode()
 	case s.Version == 7:
-		form := value{kind: object, members: slices.Clone(s.form.members)}
-		compose := value{kind: array, list: slices.Clone(s.form.get("compose").list)}
-		for i := range compose.list {
-			compose.list[i].members = swapped(compose.list[i].members, "repoauth", "secrets")
+		form := jsjson.ObjectValue(slices.Clone(s.form.Members))
+		compose := jsjson.ArrayValue(slices.Clone(s.form.Get("compose").List))
+		for i := range compose.List {
+			compose.List[i].Members = swapped(compose.List[i].Members, "repoauth", "secrets")
 		}
-		form.set("compose", compose)
-		return form.encode()
+		form.Set("compose", compose)
+		return form.Encode()
 	default:
 		return nil
 	}
 }
 
 // swapped returns members with two of them, which follow each other, exchanged.
-func swapped(members []member, a, b string) []member {
+func swapped(members []jsjson.Member, a, b string) []jsjson.Member {
 	members = slices.Clone(members)
 	for i := range members[1:] {
-		if members[i].name == a && members[i+1].name == b {
+		if members[i].Name == a && members[i+1].Name == b {
 			members[i], members[i+1] = members[i+1], members[i]
 		}
 	}
@@ -117,13 +118,13 @@ func (s *Spec) Sealed() bool { return s.IsEnterprise() && len(s.Components) == 0
 // Open returns the specification with the decrypted content of its enterprise
 // part, a JSON object with the members contacts and compose.
 func (s *Spec) Open(plain []byte) (*Spec, error) {
-	content, err := decode(plain)
-	if err != nil || content.kind != object {
+	content, err := jsjson.Decode(plain, maxDepth)
+	if err != nil || content.Kind != jsjson.Object {
 		return nil, invalid("Invalid enterprise specification")
 	}
-	v := value{kind: object, members: slices.Clone(s.form.members)}
-	v.set("contacts", content.get("contacts"))
-	v.set("compose", content.get("compose"))
+	v := jsjson.ObjectValue(slices.Clone(s.form.Members))
+	v.Set("contacts", content.Get("contacts"))
+	v.Set("compose", content.Get("compose"))
 	if v, err = format(v); err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func whole(n float64) bool { return n == math.Trunc(n) && math.Abs(n) <= 1<<53 }
 
 // parser reads members and keeps the first failure.
 type parser struct {
-	in  value
+	in  jsjson.Value
 	who string // " for Flux App component x", in the texts of failures
 	err error
 }
@@ -147,20 +148,20 @@ func (p *parser) fail(format string, args ...any) {
 }
 
 func (p *parser) text(name string) string {
-	v := p.in.get(name)
-	if v.kind != text {
+	v := p.in.Get(name)
+	if v.Kind != jsjson.Text {
 		p.fail("Invalid %s%s. Only text allowed.", name, p.who)
 	}
-	return v.str
+	return v.Text
 }
 
 // number reads null as NaN, which is how JSON prints NaN.
 func (p *parser) number(name string) float64 {
-	v := p.in.get(name)
-	switch v.kind {
-	case number:
-		return v.num
-	case null:
+	v := p.in.Get(name)
+	switch v.Kind {
+	case jsjson.Number:
+		return v.Number
+	case jsjson.Null:
 	default:
 		p.fail("Invalid %s%s. Only number allowed.", name, p.who)
 	}
@@ -177,43 +178,43 @@ func (p *parser) integer(name string) int {
 }
 
 func (p *parser) boolean(name, failure string) bool {
-	v := p.in.get(name)
-	if v.kind != boolean {
+	v := p.in.Get(name)
+	if v.Kind != jsjson.Boolean {
 		p.fail("%s", failure)
 	}
-	return v.yes
+	return v.Bool
 }
 
 func (p *parser) texts(name string) []string {
-	v := p.in.get(name)
-	if v.kind != array {
+	v := p.in.Get(name)
+	if v.Kind != jsjson.Array {
 		p.fail("Invalid %s%s. Only array allowed.", name, p.who)
 	}
-	out := make([]string, len(v.list))
-	for i, e := range v.list {
-		if e.kind != text {
+	out := make([]string, len(v.List))
+	for i, e := range v.List {
+		if e.Kind != jsjson.Text {
 			p.fail("Invalid %s%s. Only array of texts allowed.", name, p.who)
 		}
-		out[i] = e.str
+		out[i] = e.Text
 	}
 	return out
 }
 
 // numbers reads an array of whole numbers.
 func (p *parser) numbers(name, what string) []int {
-	v := p.in.get(name)
-	if v.kind != array {
+	v := p.in.Get(name)
+	if v.Kind != jsjson.Array {
 		p.fail("%s%s are invalid", what, p.who)
 	}
-	out := make([]int, len(v.list))
-	for i, e := range v.list {
+	out := make([]int, len(v.List))
+	for i, e := range v.List {
 		switch {
-		case e.kind != number && (e.kind != null || name == "containerPorts"):
+		case e.Kind != jsjson.Number && (e.Kind != jsjson.Null || name == "containerPorts"):
 			p.fail("%s%s are invalid", what, p.who)
-		case !whole(e.num) || e.kind == null:
+		case !whole(e.Number) || e.Kind == jsjson.Null:
 			p.fail("%s%s are invalid decimals", what, p.who)
 		default:
-			out[i] = int(e.num)
+			out[i] = int(e.Number)
 		}
 	}
 	return out
@@ -240,23 +241,23 @@ func fewDecimals(n float64) bool {
 	if n == math.Trunc(n) {
 		return true
 	}
-	printed := numberText(n)
+	printed := jsjson.NumberText(n)
 	dot := slices.Index([]byte(printed), '.')
 	return dot < 0 || len(printed)-dot-1 <= most
 }
 
-func parse(v value) (*Spec, error) {
-	if v.kind != object {
+func parse(v jsjson.Value) (*Spec, error) {
+	if v.Kind != jsjson.Object {
 		return nil, invalid("Invalid Flux App Specifications")
 	}
-	switch v.get("version").kind {
-	case undefined:
+	switch v.Get("version").Kind {
+	case jsjson.Undefined:
 		return nil, missing("version")
-	case number:
+	case jsjson.Number:
 	default:
 		return nil, invalid("Flux App message version specification is invalid")
 	}
-	version := v.get("version").num
+	version := v.Get("version").Number
 	if !whole(version) || version < 1 || version > LatestVersion {
 		return nil, invalid("Flux App message version specification is invalid")
 	}
@@ -281,15 +282,15 @@ func parse(v value) (*Spec, error) {
 		s.StaticIP = p.boolean("staticip", "Invalid staticip specification. Only boolean as true or false allowed.")
 	}
 	if version >= 8 {
-		if v.get("datacenter").kind != undefined {
+		if v.Get("datacenter").Kind != jsjson.Undefined {
 			s.Datacenter = p.boolean("datacenter", "Invalid datacenter specification. Only boolean as true or false allowed.")
 		}
-		switch e := v.get("enterprise"); {
-		case e.kind == undefined || e.kind == null:
+		switch e := v.Get("enterprise"); {
+		case e.Kind == jsjson.Undefined || e.Kind == jsjson.Null:
 			p.fail("Missing Flux App specification parameter enterprise")
-		case e.kind == text:
-			s.Enterprise = e.str
-		case e.kind != boolean || e.yes:
+		case e.Kind == jsjson.Text:
+			s.Enterprise = e.Text
+		case e.Kind != jsjson.Boolean || e.Bool:
 			p.fail("Invalid enterprise specification")
 		}
 	}
@@ -301,16 +302,16 @@ func parse(v value) (*Spec, error) {
 }
 
 // take keeps the canonical form of v and notes the first unknown member.
-func (s *Spec) take(v value) {
+func (s *Spec) take(v jsjson.Value) {
 	version := float64(s.Version)
-	note := func(in value, known []string, failure func(name string) error) {
-		for _, m := range in.members {
-			if s.unknown == nil && !slices.Contains(known, m.name) {
-				s.unknown = failure(m.name)
+	note := func(in jsjson.Value, known []string, failure func(name string) error) {
+		for _, m := range in.Members {
+			if s.unknown == nil && !slices.Contains(known, m.Name) {
+				s.unknown = failure(m.Name)
 			}
 		}
 	}
-	known := topMembers(version, v.get("tiered").yes)
+	known := topMembers(version, v.Get("tiered").Bool)
 	note(v, known, func(name string) error {
 		if s.Version < LatestVersion {
 			return invalid("Unsupported parameter for v%d app specifications", s.Version)
@@ -318,19 +319,19 @@ func (s *Spec) take(v value) {
 		return invalid("Unsupported parameter for v%d app specifications: %s", s.Version, name)
 	})
 	s.form = pick(v, known)
-	compose := v.get("compose")
+	compose := v.Get("compose")
 	if s.Version < 4 {
 		return
 	}
-	list := value{kind: array, list: make([]value, len(compose.list))}
-	for i, c := range compose.list {
-		known := componentMembers(version, c.get("tiered").yes)
+	list := jsjson.ArrayValue(make([]jsjson.Value, len(compose.List)))
+	for i, c := range compose.List {
+		known := componentMembers(version, c.Get("tiered").Bool)
 		note(c, known, func(name string) error {
 			return invalid("Unsupported parameter for v%d app specifications in component: %s", s.Version, name)
 		})
-		list.list[i] = pick(c, known)
+		list.List[i] = pick(c, known)
 	}
-	s.form.set("compose", list)
+	s.form.Set("compose", list)
 }
 
 // single reads the container of versions 1 to 3.
@@ -372,17 +373,17 @@ func (p *parser) tiers(c *Component) {
 }
 
 func (p *parser) compose(s *Spec) []Component {
-	compose := p.in.get("compose")
-	if compose.kind != array {
+	compose := p.in.Get("compose")
+	if compose.Kind != jsjson.Array {
 		p.fail("Missing Flux App specification parameter compose")
 	}
-	out := make([]Component, len(compose.list))
-	for i, v := range compose.list {
-		if v.kind != object {
+	out := make([]Component, len(compose.List))
+	for i, v := range compose.List {
+		if v.Kind != jsjson.Object {
 			p.fail("Invalid Flux App Specifications")
 			continue
 		}
-		q := parser{in: v, who: " for Flux App component " + v.get("name").str}
+		q := parser{in: v, who: " for Flux App component " + v.Get("name").Text}
 		c := Component{Name: q.text("name"), Description: q.text("description"), Repotag: q.text("repotag")}
 		c.Ports = q.numbers("ports", "Ports")
 		c.Domains = q.texts("domains")

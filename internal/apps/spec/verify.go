@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/fluxosd/fluxosd/internal/jsjson"
 )
 
 // Heights from which a rule of the network changed.
@@ -101,7 +103,7 @@ func (s *Spec) checkLimits(c Context) error {
 	if err := s.checkName(); err != nil {
 		return err
 	}
-	if n := units(s.Description); n == 0 {
+	if n := jsjson.Units(s.Description); n == 0 {
 		return invalid("Description is missing")
 	} else if n > maxDescription {
 		return invalid("Description is too long. Maximum of %d characters is allowed", maxDescription)
@@ -148,7 +150,7 @@ func (s *Spec) checkName() error {
 	switch {
 	case s.Name == "":
 		return invalid("Flux App name is empty")
-	case units(s.Name) > most:
+	case jsjson.Units(s.Name) > most:
 		return invalid("Flux App name is too long. Maximum %d characters allowed", most)
 	case s.Version < 8 && !alphanumeric.MatchString(s.Name):
 		return invalid("Flux App name contains special characters. Only a-z, A-Z and 0-9 are allowed")
@@ -174,7 +176,7 @@ func (s *Spec) longestName() int {
 // checkSingle applies the limits of versions 1 to 3 to their only container.
 func (s *Spec) checkSingle(c Context) error {
 	app := &s.Components[0]
-	if units(app.Repotag) > maxRepotag {
+	if jsjson.Units(app.Repotag) > maxRepotag {
 		return invalid("Repository is too long. Maximum of %d characters is allowed", maxRepotag)
 	}
 	if len(app.Ports) > maxPorts {
@@ -197,7 +199,7 @@ func (s *Spec) checkSingle(c Context) error {
 	if err := checkTexts(app, "App "+s.Name); err != nil {
 		return err
 	}
-	if units(app.ContainerData) < minData {
+	if jsjson.Units(app.ContainerData) < minData {
 		return invalid("Flux App container data folder not specified. If no data folder is whished, use /tmp")
 	}
 	return nil
@@ -206,7 +208,7 @@ func (s *Spec) checkSingle(c Context) error {
 // checkTexts applies the limits that one container has in every version.
 func checkTexts(c *Component, who string) error {
 	for _, domain := range c.Domains {
-		if units(domain) > maxDomain {
+		if jsjson.Units(domain) > maxDomain {
 			return invalid("Domain %s is too long. Maximum of %d characters is allowed", domain, maxDomain)
 		}
 	}
@@ -214,7 +216,7 @@ func checkTexts(c *Component, who string) error {
 		return invalid("%s environment invalid. Maximum of %d environment variables allowed.", who, maxParameters)
 	}
 	for _, e := range c.Environment {
-		if units(e) > maxParameter {
+		if jsjson.Units(e) > maxParameter {
 			return invalid("%s environment %s is too long. Maximum of %d characters is allowed", who, e, maxParameter)
 		}
 	}
@@ -222,11 +224,11 @@ func checkTexts(c *Component, who string) error {
 		return invalid("%s commands invalid. Maximum of %d commands allowed.", who, maxParameters)
 	}
 	for _, e := range c.Commands {
-		if units(e) > maxParameter {
+		if jsjson.Units(e) > maxParameter {
 			return invalid("%s command %s is too long. Maximum of %d characters is allowed", who, e, maxParameter)
 		}
 	}
-	if units(c.ContainerData) > maxData {
+	if jsjson.Units(c.ContainerData) > maxData {
 		return invalid("Flux App Container Data is too long. Maximum of %d characters is allowed", maxData)
 	}
 	return nil
@@ -257,7 +259,7 @@ func (s *Spec) checkComponent(i int, c Context) error {
 	switch {
 	case app.Name == "":
 		return invalid("Flux App component name is empty")
-	case units(app.Name) > most:
+	case jsjson.Units(app.Name) > most:
 		return invalid("Flux App component name is too long. Maximum %d characters allowed", most)
 	case strings.HasPrefix(app.Name, "zel"):
 		return invalid("Flux App Component name can not start with zel")
@@ -267,9 +269,9 @@ func (s *Spec) checkComponent(i int, c Context) error {
 		return invalid("Flux App component name contains special characters. Only a-z, A-Z and 0-9 are allowed")
 	case slices.ContainsFunc(s.Components[:i], func(o Component) bool { return o.Name == app.Name }):
 		return invalid("Flux App component %s already assigned. Use different name.", app.Name)
-	case units(app.Description) > maxDescription:
+	case jsjson.Units(app.Description) > maxDescription:
 		return invalid("Description is too long. Maximum of %d characters is allowed.", maxDescription)
-	case units(app.Repotag) > maxRepotag:
+	case jsjson.Units(app.Repotag) > maxRepotag:
 		return invalid("Repository is too long. Maximum of %d characters is allowed.", maxRepotag)
 	case len(app.Ports) > maxPorts:
 		return invalid("Too many ports defined in %s. Maximum of %d allowed.", app.Name, maxPorts)
@@ -291,7 +293,7 @@ func (s *Spec) checkComponent(i int, c Context) error {
 	if err := checkTexts(app, "App component "+app.Name); err != nil {
 		return err
 	}
-	if units(app.ContainerData) < minData {
+	if jsjson.Units(app.ContainerData) < minData {
 		return invalid("Flux App container data folder not specified in in %s. If no data folder is whished, use /tmp", app.Name)
 	}
 	return s.checkPrivate(app)
@@ -307,11 +309,11 @@ func (s *Spec) checkPrivate(app *Component) error {
 	switch {
 	case !app.Secrets.IsEmpty() && !enterprise:
 		return invalid("Secrets can not be defined for non Enterprise Applications")
-	case units(app.Secrets.Reveal()) > maxSecret:
+	case jsjson.Units(app.Secrets.Reveal()) > maxSecret:
 		return invalid("Maximum length of secrets is %d. Consider uploading to Flux Storage for bigger payload.", maxSecret)
 	case !app.RepoAuth.IsEmpty() && !enterprise:
 		return invalid("Private repositories are only allowed for Enterprise Applications")
-	case units(app.RepoAuth.Reveal()) > maxSecret:
+	case jsjson.Units(app.RepoAuth.Reveal()) > maxSecret:
 		return invalid("Maximum length of repoauth is %d.", maxSecret)
 	}
 	return nil
@@ -322,7 +324,7 @@ func (s *Spec) checkLists() error {
 		return invalid("Too many contacts defined. Maximum of %d allowed.", maxContacts)
 	}
 	for _, contact := range s.Contacts {
-		if units(contact) > maxContact {
+		if jsjson.Units(contact) > maxContact {
 			return invalid("Contact %s is too long. Maximum of %d characters is allowed.", contact, maxContact)
 		}
 	}
@@ -330,7 +332,7 @@ func (s *Spec) checkLists() error {
 		return invalid("Invalid geolocation submited.")
 	}
 	for _, location := range s.Geolocation {
-		if units(location) > maxLocation {
+		if jsjson.Units(location) > maxLocation {
 			return invalid("Geolocation %s is not valid.", location)
 		}
 	}
@@ -338,7 +340,7 @@ func (s *Spec) checkLists() error {
 		return invalid("Maximum number of selecteed nodes is %d", maxNodes)
 	}
 	for _, node := range s.Nodes {
-		if units(node) > maxNode {
+		if jsjson.Units(node) > maxNode {
 			return invalid("Node %s is too long. Maximum of %d characters is allowed.", node, maxNode)
 		}
 	}

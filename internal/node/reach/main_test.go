@@ -28,7 +28,6 @@ type vectors struct {
 		OK               bool
 	}
 	RequestBody []struct{ What, SignedString, Body string }
-	Envelope    []struct{ What, SignedString, Wire string }
 }
 
 func readVectors(t testing.TB) vectors {
@@ -41,7 +40,7 @@ func readVectors(t testing.TB) vectors {
 	if err := json.Unmarshal(raw, &v); err != nil {
 		t.Fatal(err)
 	}
-	if len(v.SocketAddress) == 0 || len(v.NonRoutable) == 0 || len(v.Versions) == 0 || len(v.RequestBody) == 0 || len(v.Envelope) == 0 {
+	if len(v.SocketAddress) == 0 || len(v.NonRoutable) == 0 || len(v.Versions) == 0 || len(v.RequestBody) == 0 {
 		t.Fatal("vectors are missing")
 	}
 	return v

@@ -3,19 +3,26 @@ package reach
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 
+	"github.com/fluxosd/fluxosd/internal/jsjson"
 	"github.com/fluxosd/fluxosd/internal/wallet"
 )
 
 // maxBody bounds a signed body, in bytes. A thousand ports are seven thousand.
 const maxBody = 64 << 10
 
+// maxDepth bounds the nesting of a body; real ones have two levels.
+const maxDepth = 16
+
+var errBody = errors.New("the body is not a JSON object that can be signed")
+
 // errNotAuthentic is a body that no listed node signed.
 var errNotAuthentic = errors.New("not signed by the key of a listed node")
 
-// signedBody is a request of another node.
+// signedBody is a request of another node: an object.
 type signedBody struct {
-	members []member
+	object jsjson.Value
 }
 
 // readBody reads a body without judging its signature.
@@ -23,8 +30,11 @@ func readBody(raw []byte) (signedBody, error) {
 	if len(raw) > maxBody {
 		return signedBody{}, errBody
 	}
-	members, err := jsObject(raw)
-	return signedBody{members}, err
+	v, err := jsjson.Decode(raw, maxDepth)
+	if err != nil || v.Kind != jsjson.Object {
+		return signedBody{}, errBody
+	}
+	return signedBody{v}, nil
 }
 
 // value decodes a member into v; a missing member and one of another type are
@@ -36,12 +46,15 @@ func (b signedBody) value(name string, v any) bool {
 
 // raw is the canonical text of a member.
 func (b signedBody) raw(name string) (string, bool) {
-	for _, m := range b.members {
-		if m.name == name {
-			return m.value, true
-		}
-	}
-	return "", false
+	v := b.object.Get(name)
+	return string(v.Encode()), v.Kind != jsjson.Undefined
+}
+
+// signedText is what the signature is over: the body without it, as other nodes
+// write it after they parsed it.
+func (b signedBody) signedText() string {
+	rest := slices.DeleteFunc(slices.Clone(b.object.Members), func(m jsjson.Member) bool { return m.Name == "signature" })
+	return string(jsjson.ObjectValue(rest).Encode())
 }
 
 // verify returns nil when the key in the body is listed and made the body's
@@ -51,7 +64,7 @@ func (b signedBody) verify(nodes KeyList) error {
 	if !b.value("pubKey", &pubkey) || !b.value("signature", &signature) || !nodes.HasKey(pubkey) {
 		return errNotAuthentic
 	}
-	if err := wallet.Verify(pubkey, jsText(b.members, "signature"), signature); err != nil {
+	if err := wallet.Verify(pubkey, b.signedText(), signature); err != nil {
 		return errors.Join(errNotAuthentic, err)
 	}
 	return nil
