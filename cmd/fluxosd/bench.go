@@ -77,6 +77,9 @@ func (p *process) bench(ctx context.Context, args []string) error {
 		enc.SetEscapeHTML(false)
 		return enc.Encode(struct {
 			benchmark.Benchmarks
+			Host      measure.Host          `json:"host"`
+			Volumes   []volume              `json:"volumes"`
+			ForApps   uint64                `json:"usable_for_apps_bytes"`
 			Took      float64               `json:"took"` // seconds
 			Memory    measure.Figure        `json:"memory_copy"`
 			Single    measure.Figure        `json:"events_single"`
@@ -84,10 +87,34 @@ func (p *process) bench(ctx context.Context, args []string) error {
 			Notes     []string              `json:"notes"`
 			Disturbed []measure.Disturbance `json:"disturbed"`
 			Tiers     []benchmark.Verdict   `json:"tiers"`
-		}{benchmark.Reply(result, ""), result.Took.Seconds(), result.Memory.Copy, result.CPU.Single, result.CPU.Multi,
+		}{benchmark.Reply(result, ""), result.Host, volumesOf(result), forApps(result), result.Took.Seconds(), result.Memory.Copy, result.CPU.Single, result.CPU.Multi,
 			append([]string{}, result.Notes...), append([]measure.Disturbance{}, result.Disturbances()...), benchmark.Tiers(result)})
 	}
 	return printBench(p.out, result)
+}
+
+// volume is a file system with what was measured on it.
+type volume struct {
+	measure.Disk
+	Write measure.Figure `json:"write"` // MiB/s
+}
+
+func volumesOf(r benchmark.Result) []volume {
+	out := []volume{}
+	for _, d := range r.Disks {
+		out = append(out, volume{d.Disk, d.Speed.MiBps})
+	}
+	return out
+}
+
+// forApps is how many bytes the disks of the applications still take.
+func forApps(r benchmark.Result) (sum uint64) {
+	for _, d := range r.Disks {
+		if d.Apps {
+			sum += d.Usable
+		}
+	}
+	return sum
 }
 
 // writable fails unless files can be made in a folder, and leaves none there.
@@ -130,12 +157,13 @@ func printBench(out io.Writer, r benchmark.Result) error {
 		return fmt.Sprintf("%.1f %s (%.1f to %.1f)", f.Median, unit, f.Low, f.High)
 	}
 	h := r.Host
-	row("Processor", "%s, %d cores, %d threads, %s", h.CPUModel, h.RealCores, h.Cores, h.Architecture)
+	row("Processor", "%s (%s), %d cores, %d threads, %s", h.CPUModel, h.CPUVendor, h.RealCores, h.Cores, h.Architecture)
 	row("Memory", "%.1f GiB, %.1f GiB of swap", float64(h.RAM)/(1<<30), float64(h.Swap)/(1<<30))
 	for _, d := range r.Disks {
 		row("Disk "+d.Name, "%s at %s, %s, %.1f GiB, %.1f GiB free; write %s", d.Kind, d.Mount, d.FileSystem,
 			float64(d.Size)/(1<<30), float64(d.Usable)/(1<<30), figure(d.Speed.MiBps, "MiB/s"))
 	}
+	row("Usable for apps", "%.1f GiB", float64(forApps(r))/(1<<30))
 	row("Events, one thread", "%s", figure(r.CPU.Single, "per second"))
 	row("Events, all threads", "%s", figure(r.CPU.Multi, "per second"))
 	row("Memory copy", "%s", figure(r.Memory.Copy, "GB/s"))

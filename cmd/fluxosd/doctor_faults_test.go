@@ -112,7 +112,17 @@ var benchFaults = []breakdown{
 		restoreBench, "benchmark-unreachable", "401"},
 	{"benchmark failed", func(w *world) { w.failBench("failed", "Failed: CPU") }, func(w *world) { w.failBench("", "") }, "benchmark-failed", "Failed: CPU"},
 	{"benchmark daemon is too old", func(w *world) { w.bench.swap(rewriting(w.newBench(0), "6.2.0", "5.9.1")) }, restoreBench, "benchmark-outdated", "version 5.9.1"},
-	{"machine is below its tier", func(w *world) { w.bench.swap(w.newBench(devnet.Cumulus)) }, restoreBench, "tier-too-low", "measured CUMULUS, the collateral is that of NIMBUS"},
+	{"machine is below its tier", func(w *world) { w.bench.swap(w.newBench(devnet.Cumulus)) }, restoreBench, "tier-too-low", "measured CUMULUS, the collateral is that of NIMBUS; NIMBUS: "},
+
+	// A cause and its effect at once: the cause comes first.
+	{"benchmark failed, and so the node expired", func(w *world) { w.failBench("failed", "Failed: CPU"); w.try(w.chain.Expire(w.own, true)) },
+		func(w *world) { w.failBench("", ""); w.try(w.chain.Expire(w.own, false)) }, "benchmark-failed", "Failed: CPU"},
+	{"machine is below its tier, and so the chain refuses it", func(w *world) { w.bench.swap(w.newBench(devnet.Cumulus)); w.chain.SetOwnStatus("DOS") },
+		func(w *world) { restoreBench(w); w.chain.SetOwnStatus("") }, "tier-too-low", "NIMBUS"},
+	{"nobody reaches the node, and so it expired", func(w *world) { w.neighbour.Blind(true); w.try(w.chain.Expire(w.own, true)) },
+		func(w *world) { w.neighbour.Blind(false); w.try(w.chain.Expire(w.own, false)) }, "unreachable-from-outside", ":16127"},
+	{"chain daemon starts, and its benchmark daemon not yet", func(w *world) { w.chain.WarmUp(true); w.bench.close() },
+		func(w *world) { w.chain.WarmUp(false); w.bench.open() }, "daemon-warming-up", "Loading block index"},
 }
 
 // startFaults are there when the node starts, and end with another start.

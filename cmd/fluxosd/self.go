@@ -201,7 +201,7 @@ func (d *daemon) measuring(s *self, docs store.Store, apiPort int) error {
 	if remote != nil || d.demo != nil || d.alone {
 		every = 0 // measured when somebody asks
 	}
-	s.runner, err = benchmark.NewRunner(benchmark.RunnerConfig{Meter: meter, History: s.history, Every: every, NodeID: d.cfg.Node.FluxID, TimeLimit: b.TimeLimit, Logger: log})
+	s.runner, err = benchmark.NewRunner(benchmark.RunnerConfig{Meter: meter, History: s.history, Every: every, NodeID: nodeID(d.cfg.Node.FluxID, apiPort), TimeLimit: b.TimeLimit, Logger: log})
 	if err != nil {
 		return err
 	}
@@ -226,11 +226,20 @@ func (d *daemon) measuring(s *self, docs store.Store, apiPort int) error {
 	return err
 }
 
+// nodeID tells the nodes of one owner apart, also those behind one router.
+func nodeID(owner string, port int) string {
+	host, _ := os.Hostname() // without a name the port alone tells
+	return fmt.Sprintf("%s %s:%d", owner, host, port)
+}
+
+// benchReply bounds an answer of fluxbenchd, in bytes; real ones are about 1 kB.
+const benchReply = 1 << 20
+
 // benchmarkDaemon returns the client of fluxbenchd, or nil where the node
 // measures itself.
 func (d *daemon) benchmarkDaemon() (benchmark.Caller, error) {
 	c := d.cfg.Benchmark
-	rc := daemonrpc.Config{URL: c.URL, User: c.User, Password: c.Password, Timeout: 10 * time.Second,
+	rc := daemonrpc.Config{URL: c.URL, User: c.User, Password: c.Password, Timeout: 10 * time.Second, MaxReply: benchReply,
 		Methods: benchmark.RPCMethods(), Logger: d.log.With("sub", "benchmark")}
 	home, _ := os.UserHomeDir() // a service without a home has no usual folders
 	login, found := benchmark.DefaultLogin(home, d.getenv, d.cfg.Node.Testnet)
@@ -338,7 +347,7 @@ func (d *daemon) firewall(apiPort int) (privileged.Firewall, error) {
 	if err != nil {
 		return nil, fmt.Errorf("network.firewall: %w", err)
 	}
-	d.services = append(d.services, wallRules{wall, apiPort, d.cfg.Node.RouterIP, log})
+	d.services = append(d.services, wallRules{wall, apiPort, d.cfg.Node.RouterIP, d.cfg.Network.FirewallDryRun, log})
 	return wall, nil
 }
 
@@ -441,6 +450,7 @@ func (d *daemon) examiner(s *self, docs store.Store, chain checks.Caller, keeper
 	if c := s.host.ChainCopy; c != nil {
 		chainCopy = []doctor.Check{checks.ChainCopy(c.Problem)}
 	}
+	chainNode := checks.NodeConfig{Daemon: chain, Conf: d.conf}
 	list := slices.Concat(
 		checks.Host(checks.HostConfig{DataDir: cfg.Node.DataDir, Files: cfg.API.MaxConnections, ClockOffset: func(ctx context.Context) (*float64, string) {
 			r := s.clock.Look(ctx)
@@ -449,14 +459,9 @@ func (d *daemon) examiner(s *self, docs store.Store, chain checks.Caller, keeper
 		[]doctor.Check{checks.Store(checks.StoreConfig{Ping: d.pingStore(docs), Version: docs.Version, ReadOnly: readOnly})},
 		checks.Chain(checks.ChainConfig{Daemon: chain, Testnet: cfg.Node.Testnet, Now: time.Now}),
 		chainCopy,
-		checks.Node(checks.NodeConfig{Daemon: chain, Conf: d.conf}),
+		checks.Node(chainNode),
+		[]doctor.Check{checks.Docker(cfg.Docker.Host), checks.Syncthing(cfg.Syncthing.URL)},
 		checks.Benchmark(checks.BenchmarkConfig{Facts: s.bench.Facts,
-			Verdicts: func() []benchmark.Verdict {
-				if latest := s.runner.Latest(); latest != nil {
-					return benchmark.Tiers(*latest)
-				}
-				return nil
-			},
 			Tier: func(ctx context.Context) string {
 				c, err := s.node.Collateral(ctx)
 				if err != nil {
@@ -465,7 +470,7 @@ func (d *daemon) examiner(s *self, docs store.Store, chain checks.Caller, keeper
 				return c.Public
 			}}),
 		checks.Network(nc),
-		[]doctor.Check{checks.Docker(cfg.Docker.Host), checks.Syncthing(cfg.Syncthing.URL), checks.Configuration(cfg.Warnings())},
+		[]doctor.Check{checks.Confirmation(chainNode), checks.Standing(nc), checks.DockerRelease(cfg.Docker.Host), checks.Configuration(cfg.Warnings())},
 	)
 	return doctor.New(doctor.Config{Checks: append(d.firstChecks, list...), Health: d.health, Logger: d.log.With("sub", "doctor")})
 }

@@ -15,6 +15,7 @@ type wallRules struct {
 	wall   privileged.Firewall
 	port   int
 	router netip.Addr
+	dry    bool
 	log    *slog.Logger
 }
 
@@ -33,7 +34,11 @@ func (w wallRules) Serve(ctx context.Context) error {
 		w.log.Warn("The firewall refused the node's rules", slog.String("firewall", w.wall.Name()), logattr.Err(err))
 	}
 	if len(report.Added) > 0 {
-		w.log.Info("Firewall rules set", slog.String("firewall", w.wall.Name()), slog.Int("added", len(report.Added)), slog.Any("commands", report.Commands))
+		done := "Firewall rules set"
+		if w.dry {
+			done = "Firewall rules that a dry run didn't set"
+		}
+		w.log.Info(done, slog.String("firewall", w.wall.Name()), slog.Int("added", len(report.Added)), slog.Any("commands", report.Commands))
 	}
 	for _, advice := range report.Advice {
 		w.log.Warn("A firewall rule has no effect yet", slog.String("advice", advice))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/fluxosd/fluxosd/internal/fault"
 	"github.com/fluxosd/fluxosd/internal/node/gateway"
@@ -31,6 +33,10 @@ func (s *Server) setDOS(_ context.Context, r *Request) (any, error) {
 	text, _, isText := r.BodyText("dosMessage")
 	if !isText {
 		return nil, &fault.Error{Kind: fault.Invalid, Msg: "dosMessage must be text"}
+	}
+	const longest = 500
+	if len(text) > longest || strings.ContainsFunc(text, unicode.IsControl) {
+		return nil, &fault.Error{Kind: fault.Invalid, Msg: "dosMessage must be text of at most 500 bytes without control characters"}
 	}
 	if err := s.host.DOS.Set(*score, text); err != nil {
 		return nil, &fault.Error{Kind: fault.Invalid, Msg: err.Error()}
@@ -85,23 +91,26 @@ func (s *Server) allowPort(ctx context.Context, r *Request) (any, error) {
 		}
 		return nil, &fault.Error{Kind: fault.Unavailable, Msg: "Unknown error while opening port " + text, Err: err}
 	}
-	return Message{Code: text, Name: text, Message: opened.Message}, nil
+	// What keeps the port closed all the same belongs into the answer.
+	said := strings.Join(append([]string{opened.Message}, opened.Advice...), ". ")
+	return Message{Code: text, Name: text, Message: said}, nil
 }
 
 func (s *Server) mapPort(ctx context.Context, r *Request) (any, error) {
 	return s.eachProtocol(r, "Port mapped", func(port uint16, p gateway.Protocol) error {
 		return s.host.Gateway.Map(ctx, gateway.Mapping{Port: port, Protocol: p, Description: gateway.DescriptionManual})
-	})
+	}, func(port uint16, p gateway.Protocol) { s.host.Gateway.Unmap(ctx, port, p) })
 }
 
 func (s *Server) unmapPort(ctx context.Context, r *Request) (any, error) {
 	return s.eachProtocol(r, "Port unmapped", func(port uint16, p gateway.Protocol) error {
 		return s.host.Gateway.Unmap(ctx, port, p)
-	})
+	}, func(uint16, gateway.Protocol) {})
 }
 
-// eachProtocol does something with a port for TCP and for UDP.
-func (s *Server) eachProtocol(r *Request, done string, do func(uint16, gateway.Protocol) error) (any, error) {
+// eachProtocol does something with a port for TCP and for UDP; undo takes back
+// the first when the second fails.
+func (s *Server) eachProtocol(r *Request, done string, do func(uint16, gateway.Protocol) error, undo func(uint16, gateway.Protocol)) (any, error) {
 	text := r.Text("port")
 	if text == "" {
 		return nil, errNoPort
@@ -110,10 +119,12 @@ func (s *Server) eachProtocol(r *Request, done string, do func(uint16, gateway.P
 	if err != nil || port == 0 {
 		return nil, fault.New(fault.Invalid, "Port needs to be a number from 1 to 65535")
 	}
-	for _, p := range []gateway.Protocol{gateway.TCP, gateway.UDP} {
-		if err := do(uint16(port), p); err != nil {
-			return nil, err
-		}
+	if err := do(uint16(port), gateway.TCP); err != nil {
+		return nil, err
+	}
+	if err := do(uint16(port), gateway.UDP); err != nil {
+		undo(uint16(port), gateway.TCP) // half of it would be a surprise; the caller hears of the first error
+		return nil, err
 	}
 	return Message{Message: done}, nil
 }

@@ -67,7 +67,7 @@ func TestDOSStateIsShownAndSetOnTestNetworksOnly(t *testing.T) {
 		t.Errorf("after refusals %s", got)
 	}
 	for _, c := range []struct{ body, want string }{
-		{`{"dosState":100,"dosMessage":"Too \"bad\"\n"}`, `{"dosState":100,"dosMessage":"Too \"bad\"\n"}`},
+		{`{"dosState":100,"dosMessage":"Too \"bad\""}`, `{"dosState":100,"dosMessage":"Too \"bad\""}`},
 		{`{"dosState":0.5}`, `{"dosState":0.5,"dosMessage":null}`},
 		{`{"dosState":0,"dosMessage":null}`, `{"dosState":0,"dosMessage":null}`},
 	} {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fluxosd/fluxosd/internal/benchmark"
@@ -85,19 +86,31 @@ func (s *Server) fluxDoctor(ctx context.Context, _ *Request) (any, error) {
 	return s.doctor.Examine(ctx)
 }
 
-// The handlers of the node's own measurements.
+// The handlers of the rows about tiers, and about the node's own measurements.
 
-func (s *Server) benchmarkTiers(context.Context, *Request) (any, error) {
+func (s *Server) benchmarkTiers(ctx context.Context, _ *Request) (any, error) {
 	type tiers struct {
-		Source string              `json:"source"`
-		Time   *time.Time          `json:"time"` // of the measurement; null before the first
-		Tiers  []benchmark.Verdict `json:"tiers"`
+		Source    string                `json:"source"`
+		Time      *time.Time            `json:"time"` // of the measurement; null when it isn't known
+		Tiers     []benchmark.Verdict   `json:"tiers"`
+		Disturbed []measure.Disturbance `json:"disturbed"`
 	}
-	latest := s.runner.Latest()
-	if latest == nil {
-		return passing{tiers{Source: benchmark.SourceNative, Tiers: []benchmark.Verdict{}}}, nil
+	f, err := s.benchmark.Facts(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return tiers{benchmark.SourceNative, &latest.Time, benchmark.Tiers(*latest)}, nil
+	out := tiers{Source: f.Source, Tiers: f.Tiers(), Disturbed: []measure.Disturbance{}}
+	if out.Tiers == nil {
+		out.Tiers = []benchmark.Verdict{}
+		return passing{out}, nil
+	}
+	if !f.Time.IsZero() {
+		out.Time = &f.Time
+	}
+	if latest := s.runner.Latest(); f.Source == benchmark.SourceNative && latest != nil {
+		out.Disturbed = append(out.Disturbed, latest.Disturbances()...)
+	}
+	return out, nil
 }
 
 func (s *Server) benchmarkHistory(ctx context.Context, r *Request) (any, error) {
@@ -112,17 +125,27 @@ func (s *Server) benchmarkHistory(ctx context.Context, r *Request) (any, error) 
 	}
 	type entry struct {
 		benchmark.Benchmarks
-		By        string                `json:"by"`
+		By        string                `json:"by"`   // schedule or request
 		Took      float64               `json:"took"` // seconds
+		Single    measure.Figure        `json:"events_single"`
+		Multi     measure.Figure        `json:"events_multi"`
+		Write     []measure.Figure      `json:"disk_write"` // MiB/s, in the order of disksinfo
 		Disturbed []measure.Disturbance `json:"disturbed"`
 	}
 	out := []entry{}
 	for _, res := range list {
 		address := ""
 		if a := s.node.Address(); a != nil {
-			address = *a
+			address = strings.TrimSuffix(*a, ":16127")
 		}
-		e := entry{benchmark.Reply(res, address), res.By, res.Took.Seconds(), res.Disturbances()}
+		e := entry{Benchmarks: benchmark.Reply(res, address), By: "request", Took: res.Took.Seconds(), Single: res.CPU.Single, Multi: res.CPU.Multi,
+			Write: []measure.Figure{}, Disturbed: res.Disturbances()}
+		if res.By == "schedule" {
+			e.By = res.By // who asked is nobody's business
+		}
+		for _, d := range res.Disks {
+			e.Write = append(e.Write, d.Speed.MiBps)
+		}
 		if e.Disturbed == nil {
 			e.Disturbed = []measure.Disturbance{}
 		}

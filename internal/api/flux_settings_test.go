@@ -104,7 +104,7 @@ func badInputs() []badInput {
 	}
 	out = append(out, badInput{"/flux/adjustkadena?account=a%20b&chainid=0", "", accountAllowed}, badInput{"/flux/adjustkadena?account=a&chainid=twenty", "", chainAllowed})
 
-	get("/flux/adjustrouterip/", routerAllowed, "300.1.1.1", "1.2.3", "1.2.3.4.5", "::1", "fe80::1", "::ffff:10.0.0.1", "0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255",
+	get("/flux/adjustrouterip/", routerAllowed, "300.1.1.1", "1.2.3", "1.2.3.4.5", "::1", "fe80::1", "::ffff:10.0.0.1", "0.0.0.0", "0.1.2.3", "240.1.1.1", "169.254.1.1", "127.0.0.1", "224.0.0.1", "255.255.255.255",
 		"192.168.1.1/24", "192.168.1.1 ", "192.168.1.1:80", "router.local", "\x00", "192.168.1.1\nnode:", "010.0.0.1", "0xC0A80101", "3232235777", "1e3", "[192.168.1.1]", "null", "-1",
 		`": #'`, "../../etc/passwd", "１92.168.1.1", strings.Repeat("1", 3000))
 

@@ -66,16 +66,15 @@ func (s *Server) benchmarkRoutes() []Route {
 			Summary: "Run the benchmarks again", Result: "string or object: result",
 			Handle: s.runBenchmarks},
 
-		// What the machine is worth by the node's own measurements, whoever is the
-		// authority for the network.
+		// What the machine reaches, and what the node measured itself.
 		{Method: "GET", Path: "/benchmark/tiers", Level: permissions.Public, Cache: 30 * time.Second, Own: true,
-			Summary: "What this machine reaches of every tier, by its own measurements",
-			Result:  "object {source, time, tiers: array of {tier, passed, requirements: array of {name, unit, needed, recommended, measured, passed, advisory, text}}}",
+			Summary: "What this machine reaches of every tier, by the benchmark that counts",
+			Result:  "object {source, time, disturbed, tiers: array of {tier, passed, requirements: array of {name, unit, needed, recommended, measured, passed, advisory, text}}}",
 			Handle:  s.benchmarkTiers},
 		{Method: "GET", Path: "/benchmark/history/:count?", Level: permissions.Public, Cache: time.Minute, Own: true,
 			Summary: "Last results of the node's own measurements, newest first",
 			Params:  []Param{Path("count", "integer").Or("10").Says("1 to 100")},
-			Result:  "array of results as getbenchmarks shows them, with took (seconds) and disturbed",
+			Result:  "array of results as getbenchmarks shows them, with by, took (seconds), events_single, events_multi, disk_write (each with median, low, high, runs) and disturbed",
 			Handle:  s.benchmarkHistory},
 	}
 }

@@ -16,6 +16,7 @@ type Facts struct {
 	Source       string // SourceDaemon or SourceNative
 	Address      string // as fluxbenchd knows the node, or natively as configured; "" unknown
 	Architecture string // amd64 or arm64
+	Board        string // of an ARM board, else ""
 	Status       string // a tier, "running", "failed" or another word of failure
 	Tier         Tier   // Status if it is a tier, else None
 	Error        string
@@ -25,7 +26,9 @@ type Facts struct {
 	RAM          float64 // GB
 	Cores        int     // logical processors
 	RealCores    int     // physical
-	Version      string  // of fluxbenchd, or BenchVersion; "" when fluxbenchd doesn't tell
+	Download     float64 // Mbit/s, 0 when not measured
+	Upload       float64
+	Version      string // of fluxbenchd, or BenchVersion; "" when fluxbenchd doesn't tell
 	SystemSecure bool
 	Time         time.Time // of the measurement, zero for none
 }
@@ -65,6 +68,7 @@ func parseFacts(reply []byte) (Facts, error) {
 	var b struct {
 		Address      string `json:"ipaddress"`
 		Architecture string `json:"architecture"`
+		Board        string `json:"armboard"`
 		Status       string `json:"status"`
 		Error        string `json:"error"`
 		Time         number `json:"time"`
@@ -74,6 +78,8 @@ func parseFacts(reply []byte) (Facts, error) {
 		SSD          number `json:"ssd"`
 		DiskWrite    number `json:"ddwrite"`
 		EPS          number `json:"eps"`
+		Download     number `json:"download_speed"`
+		Upload       number `json:"upload_speed"`
 		SystemSecure bool   `json:"systemsecure"`
 	}
 	if trimmed := bytes.TrimSpace(reply); len(trimmed) == 0 || trimmed[0] != '{' {
@@ -83,9 +89,9 @@ func parseFacts(reply []byte) (Facts, error) {
 		return Facts{}, err
 	}
 	f := Facts{
-		Address: b.Address, Architecture: b.Architecture, Status: b.Status, Error: b.Error,
+		Address: b.Address, Architecture: b.Architecture, Board: b.Board, Status: b.Status, Error: b.Error,
 		SSD: float64(b.SSD), DiskWrite: float64(b.DiskWrite), EPS: float64(b.EPS), RAM: float64(b.RAM),
-		Cores: int(b.Cores), RealCores: int(b.RealCores), SystemSecure: b.SystemSecure,
+		Cores: int(b.Cores), RealCores: int(b.RealCores), Download: float64(b.Download), Upload: float64(b.Upload), SystemSecure: b.SystemSecure,
 	}
 	if IsTier(b.Status) {
 		f.Tier = Tier(b.Status)

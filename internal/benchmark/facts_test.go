@@ -17,7 +17,7 @@ func TestFactsOfPublishedAnswers(t *testing.T) {
 	}
 	got, err := parseFacts(answers[0].Data)
 	want := Facts{Address: "203.0.113.10", Architecture: "amd64", Status: "STRATUS", Tier: Stratus, SSD: 880, DiskWrite: 830.878984375,
-		EPS: 3449.12, RAM: 62, Cores: 16, RealCores: 8, Time: time.Unix(1692898160, 0)}
+		EPS: 3449.12, RAM: 62, Cores: 16, RealCores: 8, Download: 1370.830928, Upload: 4973.01136, Time: time.Unix(1692898160, 0)}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("facts %v (-want +got):\n%s", err, diff)
 	}

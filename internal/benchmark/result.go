@@ -89,9 +89,9 @@ func (r Result) RAM() float64 { return gib(r.Host.RAM) }
 // thread times the processors of the highest tier that the machine is large
 // enough for; times its own processors when it is smaller than every tier.
 func (r Result) EPS() float64 {
-	processors := float64(r.Host.Cores)
+	processors, f := float64(r.Host.Cores), r.figures()
 	for _, t := range tierNeeds() {
-		if t.largeEnough(r) {
+		if t.largeEnough(f) {
 			processors = t.threads
 		}
 	}

@@ -133,7 +133,7 @@ func TestFactsOfFluxbenchd(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Facts{Source: SourceDaemon, Address: "198.51.100.7:16137", Architecture: f.Architecture, Status: "NIMBUS", Tier: Nimbus,
-		SSD: 465.8, DiskWrite: 655.1, EPS: 1012.08, RAM: 31.3, Cores: 8, RealCores: 4, Version: "6.2.0", Time: f.Time}
+		SSD: 465.8, DiskWrite: 655.1, EPS: 1012.08, RAM: 31.3, Cores: 8, RealCores: 4, Download: 420, Upload: 210, Version: "6.2.0", Time: f.Time}
 	if diff := cmp.Diff(want, f); diff != "" || f.Time.IsZero() || f.Architecture == "" {
 		t.Errorf("facts (-want +got):\n%s", diff)
 	}

@@ -78,13 +78,44 @@ type Requirement struct {
 	Text        string  `json:"text"`     // such as "NIMBUS: disk write 148 of 180 MB/s, 200 recommended"
 }
 
+// figures are what tiers are judged by.
+type figures struct {
+	architecture, board string
+	realCores, cores    int
+	ram, ssd            float64 // GiB
+	eps, write          float64 // events/s, MiB/s
+	down, up            float64 // Mbit/s
+	network             bool    // whether down and up were measured
+}
+
+// figures without the speed of the processor, which depends on the others.
+func (r Result) figures() figures {
+	return figures{architecture: r.Host.Architecture, board: r.Host.Board, realCores: r.Host.RealCores, cores: r.Host.Cores,
+		ram: r.RAM(), ssd: r.SSD(), write: r.DiskWrite(), down: r.Network.Download.Median, up: r.Network.Upload.Median, network: r.NetworkMeasured()}
+}
+
 // Tiers compares a result with the requirements of each tier, from the lowest
 // to the highest. They are those of the network's own hardware check; exact
 // limits of fluxbenchd may be more tolerant.
 func Tiers(r Result) []Verdict {
-	var verdicts []Verdict
+	f := r.figures()
+	f.eps = r.EPS()
+	return judge(f)
+}
+
+// Tiers compares the figures with the requirements of each tier, whoever
+// measured them; nil when there are none.
+func (f Facts) Tiers() []Verdict {
+	if f.Cores == 0 {
+		return nil
+	}
+	return judge(figures{architecture: f.Architecture, board: f.Board, realCores: f.RealCores, cores: f.Cores, ram: f.RAM, ssd: f.SSD,
+		eps: f.EPS, write: f.DiskWrite, down: f.Download, up: f.Upload, network: f.Download > 0 || f.Upload > 0})
+}
+
+func judge(f figures) (verdicts []Verdict) {
 	for _, n := range tierNeeds() {
-		verdicts = append(verdicts, n.judge(r))
+		verdicts = append(verdicts, n.judge(f))
 	}
 	return verdicts
 }
@@ -112,17 +143,17 @@ func FirstMissed(v Verdict) string {
 	return ""
 }
 
-func (n need) judge(r Result) Verdict {
-	qs := append(n.size(r),
-		n.require("CPU speed", "events/s", r.EPS(), n.eps),
-		n.diskWrite(r),
+func (n need) judge(f figures) Verdict {
+	qs := append(n.size(f),
+		n.require("CPU speed", "events/s", f.eps, n.eps),
+		n.diskWrite(f),
 	)
 	if n.amd64 {
-		qs = append(qs, n.architecture(r.Host.Architecture))
+		qs = append(qs, n.architecture(f.architecture))
 	}
 	qs = append(qs,
-		n.network("download", r.Network.Download.Median, r.NetworkMeasured()),
-		n.network("upload", r.Network.Upload.Median, r.NetworkMeasured()),
+		n.network("download", f.down, f.network),
+		n.network("upload", f.up, f.network),
 	)
 	v := Verdict{Tier: n.tier, Requirements: qs}
 	v.Passed = FirstMissed(v) == ""
@@ -130,23 +161,23 @@ func (n need) judge(r Result) Verdict {
 }
 
 // size are the requirements that decide what a machine is large enough for.
-func (n need) size(r Result) []Requirement {
+func (n need) size(f figures) []Requirement {
 	ram := n.ram
-	if n.tier == Cumulus && r.Host.Architecture == "arm64" && r.Host.Board != "" {
+	if n.tier == Cumulus && f.architecture == "arm64" && f.board != "" {
 		ram = boardRAM
 	}
-	memory := n.require("memory", "GB", r.RAM(), ram)
-	memory.Passed = r.RAM()*(1+ramTolerance) >= ram
+	memory := n.require("memory", "GB", f.ram, ram)
+	memory.Passed = f.ram*(1+ramTolerance) >= ram
 	return []Requirement{
-		n.require("physical cores", "", float64(r.Host.RealCores), n.realCores),
-		n.require("processors", "", float64(r.Host.Cores), n.threads),
+		n.require("physical cores", "", float64(f.realCores), n.realCores),
+		n.require("processors", "", float64(f.cores), n.threads),
 		memory,
-		n.require("SSD", "GB", r.SSD(), n.ssd),
+		n.require("SSD", "GB", f.ssd, n.ssd),
 	}
 }
 
-func (n need) largeEnough(r Result) bool {
-	for _, q := range n.size(r) {
+func (n need) largeEnough(f figures) bool {
+	for _, q := range n.size(f) {
 		if !q.Passed {
 			return false
 		}
@@ -163,8 +194,11 @@ func (n need) require(name, unit string, measured, needed float64) Requirement {
 	return q
 }
 
-func (n need) diskWrite(r Result) Requirement {
-	q := n.require("disk write", "MB/s", r.DiskWrite(), n.write)
+func (n need) diskWrite(f figures) Requirement {
+	q := n.require("disk write", "MB/s", f.write, n.write)
+	if q.Measured == 0 { // missed all the same: the network wants a figure
+		q.Text = fmt.Sprintf("%s: disk write not measured, needs %s MB/s", n.tier, figure(n.write))
+	}
 	if n.advised > n.write {
 		q.Recommended = n.advised
 		q.Text += fmt.Sprintf(", %s recommended", figure(n.advised))

@@ -109,7 +109,7 @@ var keys = []keySpec{
 
 	{path: "node.update_unit", example: `"fluxosd-update@.service"`,
 		doc:  "Service that updates fluxosd. A template is started with the channel as its instance: stable, development, or stable-reinstall. Empty: updates are left to the package manager.",
-		bind: func(c *Config) binding { return texts(&c.Node.UpdateUnit, optional(parseUnit)) }},
+		bind: func(c *Config) binding { return texts(&c.Node.UpdateUnit, optional(parseUpdateUnit)) }},
 	{path: "node.update_channel", def: "stable", example: "development",
 		doc:  "Releases that node.update_unit installs: stable or development.",
 		bind: func(c *Config) binding { return enum(&c.Node.UpdateChannel, "stable", "development") }},

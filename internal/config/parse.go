@@ -250,10 +250,18 @@ func parseUser(text string) (string, error) {
 }
 
 func parseUnit(text string) (string, error) {
-	if !unitForm.MatchString(text) {
-		return "", errors.New("isn't the name of a service: want a plain name that ends in .service")
+	if !unitForm.MatchString(text) || strings.HasSuffix(text, "@.service") {
+		return "", errors.New("isn't the name of a service: want a plain name that ends in .service, and of a template an instance")
 	}
 	return text, nil
+}
+
+// parseUpdateUnit accepts a template as well: the channel becomes its instance.
+func parseUpdateUnit(text string) (string, error) {
+	if unitForm.MatchString(text) && strings.HasSuffix(text, "@.service") {
+		return text, nil
+	}
+	return parseUnit(text)
 }
 
 func parseHost(text string) (string, error) {

@@ -52,12 +52,17 @@ type SettingsConfig struct {
 type Settings struct {
 	cfg SettingsConfig
 
-	mu  sync.Mutex // held over a change of the file, too
+	// changing is held over a change of the file.
+	changing chan struct{}
+
+	mu  sync.Mutex // guards now; never held over a call
 	now Values
 }
 
 // NewSettings returns the settings as configured.
-func NewSettings(cfg SettingsConfig) *Settings { return &Settings{cfg: cfg, now: cfg.Now} }
+func NewSettings(cfg SettingsConfig) *Settings {
+	return &Settings{cfg: cfg, now: cfg.Now, changing: make(chan struct{}, 1)}
+}
 
 // Values returns the settings that count now. Its lists are never nil.
 func (s *Settings) Values() Values {
@@ -101,7 +106,7 @@ func (s *Settings) SetRouterIP(ctx context.Context, text string) error {
 	var a netip.Addr
 	if text != "" {
 		var err error
-		if a, err = netip.ParseAddr(text); err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		if a, err = netip.ParseAddr(text); err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.As4()[0] == 0 || a.As4()[0] >= 240 {
 			return fault.Newf(fault.Invalid, "Invalid router IP %s provided. Allowed is an IPv4 address such as 192.168.1.1, or nothing.", shorten(text))
 		}
 	}
@@ -184,8 +189,12 @@ func (s *Settings) change(ctx context.Context, values map[string]any, apply func
 			return fault.Newf(fault.Conflict, "%s is set by %s, over the configuration file: change it there", key, by)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	select {
+	case s.changing <- struct{}{}:
+		defer func() { <-s.changing }()
+	case <-ctx.Done():
+		return fault.Wrap(fault.Unavailable, ctx.Err(), "The configuration file is being changed by somebody else. Please try again.")
+	}
 	if err := s.cfg.File.Set(ctx, values); err != nil {
 		switch {
 		case errors.Is(err, edit.ErrNoFile):
@@ -195,6 +204,8 @@ func (s *Settings) change(ctx context.Context, values map[string]any, apply func
 		}
 		return fault.Wrap(fault.Unavailable, err, "The configuration file could not be changed: "+reason(err))
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	apply(&s.now)
 	return nil
 }

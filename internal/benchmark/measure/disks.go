@@ -20,14 +20,14 @@ type Disk struct {
 	// Name is that of the disk (sda, nvme0n1); of the logical volume or array
 	// (vg-data, md0) when the file system lies on one; the mount's source
 	// (tmpfs) when there is no block device.
-	Name       string
-	Kind       Kind
-	Size       uint64 // bytes of the device called Name, or of the file system when there is none
-	Free       uint64 // bytes free in the file system
-	Usable     uint64 // bytes of Free that unprivileged users may fill
-	Mount      string // absolute path
-	FileSystem string // "ext4"
-	ReadOnly   bool
+	Name       string `json:"name"`
+	Kind       Kind   `json:"kind"`
+	Size       uint64 `json:"size_bytes"`   // of the device called Name, or of the file system when there is none
+	Free       uint64 `json:"free_bytes"`   // in the file system
+	Usable     uint64 `json:"usable_bytes"` // of Free, what unprivileged users may fill
+	Mount      string `json:"mount"`        // absolute path
+	FileSystem string `json:"file_system"`  // "ext4"
+	ReadOnly   bool   `json:"read_only"`
 }
 
 // smallestDisk: a device up to this size in bytes is none that applications

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,12 +31,9 @@ const (
 	leastSize = 64 << 20
 )
 
-// filePrefix begins the name of every file that a measurement writes; a file
-// that has it and is older than staleAge was left by a process that was killed.
-const (
-	filePrefix = ".fluxosd-measure-"
-	staleAge   = time.Hour
-)
+// filePrefix begins the name of a file that a measurement writes, for the moment
+// that it has a name.
+const filePrefix = ".fluxosd-measure-"
 
 // DiskOptions say how to measure. Zero values stand for the defaults.
 type DiskOptions struct {
@@ -97,9 +93,6 @@ func MeasureDisk(ctx context.Context, options DiskOptions, progress Progress) (D
 	if err != nil {
 		return DiskSpeed{}, fmt.Errorf("measure disk: %w", err)
 	}
-	if err := removeStale(o.Dir, time.Now().Add(-staleAge)); err != nil {
-		return DiskSpeed{}, fmt.Errorf("measure disk: %w", err)
-	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(o.Dir, &st); err != nil {
 		return DiskSpeed{}, fmt.Errorf("measure disk: free space of %s: %w", o.Dir, err)
@@ -136,27 +129,6 @@ func affordable(size, usable int64) (int64, error) {
 	return allowed, nil
 }
 
-// removeStale removes our files in dir that were written before the given time.
-func removeStale(dir string, before time.Time) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("look for old files: %w", err)
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), filePrefix) || !e.Type().IsRegular() {
-			continue
-		}
-		info, err := e.Info()
-		if err != nil || !info.ModTime().Before(before) {
-			continue // gone meanwhile, or of a measurement that runs
-		}
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("remove old file: %w", err)
-		}
-	}
-	return nil
-}
-
 // observedRun makes one run and notes what disturbed it. It returns bytes per
 // second.
 func observedRun(ctx context.Context, o DiskOptions, within func(float64), disturbed worst) (rate float64, err error) {
@@ -164,7 +136,7 @@ func observedRun(ctx context.Context, o DiskOptions, within func(float64), distu
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
+	defer func() { err = errors.Join(err, file.Close()) }()
 
 	var st unix.Stat_t
 	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
@@ -200,7 +172,8 @@ func observedRun(ctx context.Context, o DiskOptions, within func(float64), distu
 	return rate, nil
 }
 
-// create makes a new file of ours. In mode Direct its space is reserved, as fio
+// create makes a new file of ours and takes its name away, so that it is gone
+// with its descriptor, also when the process is killed. In mode Direct its space is reserved, as fio
 // does, so that a run measures the disk and not the search for free blocks.
 func create(o DiskOptions) (*os.File, error) {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL | unix.O_NOFOLLOW
@@ -217,11 +190,13 @@ func create(o DiskOptions) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("create test file: %w", err)
 	}
+	if err := os.Remove(name); err != nil {
+		return nil, errors.Join(fmt.Errorf("take the name of the test file away: %w", err), file.Close())
+	}
 	if o.Mode == Direct {
 		err := unix.Fallocate(int(file.Fd()), 0, 0, o.Size)
 		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ENOSYS) {
 			file.Close()
-			os.Remove(name)
 			if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 				err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 			}

@@ -18,19 +18,20 @@ import (
 
 // Host is what this machine is. A text that the machine does not tell is empty.
 type Host struct {
-	Hostname       string
-	OS             string // of the distribution: "Debian GNU/Linux 12 (bookworm)"
-	Kernel         string // release: "6.1.0-30-amd64"
-	Virtualisation string // in which it runs as guest: "kvm", "docker", …; empty on bare metal
-	Architecture   string // of this program: "amd64" or "arm64"
-	Board          string // model in the device tree, as on ARM boards; else empty
-	CPUModel       string
-	CPUVendor      string
-	CPUMHz         float64 // the highest clock when the kernel knows it, else the present one; 0 unknown
-	RealCores      int     // physical cores; equal to Cores when unknown
-	Cores          int     // online logical processors
-	RAM, Swap      uint64  // bytes
-	BootTime       time.Time
+	Hostname       string    `json:"hostname"`
+	OS             string    `json:"os"`             // of the distribution: "Debian GNU/Linux 12 (bookworm)"
+	Kernel         string    `json:"kernel"`         // release: "6.1.0-30-amd64"
+	Virtualisation string    `json:"virtualisation"` // in which it runs as guest: "kvm", "docker", …; empty on bare metal
+	Architecture   string    `json:"architecture"`   // of this program: "amd64" or "arm64"
+	Board          string    `json:"board"`          // model in the device tree, as on ARM boards; else empty
+	CPUModel       string    `json:"cpu_model"`
+	CPUVendor      string    `json:"cpu_vendor"`
+	CPUMHz         float64   `json:"cpu_mhz"`    // the highest clock when the kernel knows it, else the present one; 0 unknown
+	RealCores      int       `json:"real_cores"` // physical cores; equal to Cores when unknown
+	Cores          int       `json:"cores"`      // online logical processors
+	RAM            uint64    `json:"ram_bytes"`
+	Swap           uint64    `json:"swap_bytes"`
+	BootTime       time.Time `json:"boot_time"`
 }
 
 // ReadHost reads what this machine is. Only memory and processors must be

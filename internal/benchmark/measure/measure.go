@@ -46,8 +46,10 @@ func (p Progress) report(step string, done float64) {
 // and the highest. Its unit is said where it is used. The zero Figure means
 // "not measured".
 type Figure struct {
-	Median, Low, High float64
-	Runs              []float64 // in the order in which they were made
+	Median float64   `json:"median"`
+	Low    float64   `json:"low"`
+	High   float64   `json:"high"`
+	Runs   []float64 `json:"runs"` // in the order in which they were made
 }
 
 // Spread is the distance of the extremes as a share of the median: 0 for equal
@@ -76,8 +78,8 @@ func figure(runs []float64) Figure {
 // Disturbance is something besides the measurement that used the machine while
 // it ran, and its share, 0 to 1, in the run that it disturbed most.
 type Disturbance struct {
-	Reason string
-	Share  float64
+	Reason string  `json:"reason"`
+	Share  float64 `json:"share"`
 }
 
 // The reasons of a Disturbance, and what Share is a share of.

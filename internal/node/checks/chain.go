@@ -36,10 +36,12 @@ func Chain(c ChainConfig) []doctor.Check {
 				"Start it (systemctl status of its unit tells why it stopped) and compare daemon.url with rpcport in its flux.conf."),
 			problem("daemon-hanging", health.Critical, "The chain daemon takes calls and doesn't answer them",
 				"Look at its debug.log and at the load of the disk; restart it when it doesn't recover."),
-			problem("daemon-warming-up", health.Warning, "The chain daemon is still starting",
+			problem("daemon-warming-up", health.Critical, "The chain daemon is still starting",
 				"Wait: it loads its block index or reindexes. Its debug.log shows the progress."),
 			problem("daemon-unauthorised", health.Critical, "The chain daemon refuses our credentials",
 				"Set daemon.user and daemon.password, or daemon.conf, to rpcuser and rpcpassword of its flux.conf."),
+			problem("daemon-failing", health.Critical, "The chain daemon answers with errors",
+				"Look at its debug.log; restart it when it doesn't recover."),
 			problem("daemon-garbled", health.Critical, "What answers at daemon.url is no chain daemon",
 				"Check daemon.url: another program may listen on that port."),
 		}},
@@ -87,7 +89,7 @@ func (c ChainConfig) daemon(ctx context.Context) doctor.Finding {
 	case daemonrpc.StateGarbage:
 		return doctor.Bad("daemon-garbled", "%s", words(err))
 	}
-	return doctor.Unknown("getblockchaininfo: %v", err)
+	return doctor.Bad("daemon-failing", "%s", words(err))
 }
 
 // words are what the daemon, or its client, says: without the chain of causes.

@@ -23,6 +23,7 @@ const (
 	clock         = "clock"
 	openFiles     = "open-files"
 	dockerEngine  = "docker"
+	dockerRelease = "docker-version"
 	syncthing     = "syncthing"
 	chainDaemon   = "chain-daemon"
 	chainNetwork  = "chain-network"

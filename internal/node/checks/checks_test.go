@@ -136,7 +136,8 @@ func TestEveryProblemIsFound(t *testing.T) {
 		return Node(NodeConfig{Daemon: answers{}, Conf: func() (daemonrpc.Conf, error) { return c, err }})
 	}
 	listed := func(a answers) []doctor.Check {
-		return Node(NodeConfig{Daemon: a, Conf: func() (daemonrpc.Conf, error) { return good, nil }})
+		c := NodeConfig{Daemon: a, Conf: func() (daemonrpc.Conf, error) { return good, nil }}
+		return append(Node(c), Confirmation(c))
 	}
 	state := func(status string, height int) []doctor.Check {
 		return listed(answers{"getzelnodestatus": `{"status":"` + status + `","last_confirmed_height":1000}`, "getblockcount": fmt.Sprint(height)})
@@ -146,7 +147,7 @@ func TestEveryProblemIsFound(t *testing.T) {
 	}
 	bench := func(f benchmark.Facts, err error) []doctor.Check {
 		return Benchmark(BenchmarkConfig{Facts: func(context.Context) (benchmark.Facts, error) { return f, err },
-			Verdicts: func() []benchmark.Verdict { return nil }, Tier: func(context.Context) string { return "nimbus" }})
+			Tier: func(context.Context) string { return "nimbus" }})
 	}
 	network := func(change func(*NetworkConfig)) []doctor.Check {
 		c := NetworkConfig{Daemon: answers{"getzelnodestatus": `{"ip":"198.18.0.9"}`}, APIPort: 16127,
@@ -158,7 +159,7 @@ func TestEveryProblemIsFound(t *testing.T) {
 		if change != nil {
 			change(&c)
 		}
-		return Network(c)
+		return append(Network(c), Standing(c))
 	}
 	mapping := func(st gateway.Status) []doctor.Check {
 		return network(func(c *NetworkConfig) { c.Mapping = func() gateway.Status { return st } })
@@ -201,6 +202,7 @@ func TestEveryProblemIsFound(t *testing.T) {
 		{"daemon-hanging", chainDaemon, chain(answers{"getblockchaininfo": &daemonrpc.TransportError{Code: "ECONNABORTED", Message: "timeout"}}), "no answer"},
 		{"daemon-warming-up", chainDaemon, chain(answers{"getblockchaininfo": &daemonrpc.RPCError{Code: -28, Message: "Rescanning..."}}), "Rescanning"},
 		{"daemon-unauthorised", chainDaemon, chain(answers{"getblockchaininfo": &daemonrpc.TransportError{Status: 401, Message: "refused"}}), "refused"},
+		{"daemon-failing", chainDaemon, chain(answers{"getblockchaininfo": &daemonrpc.RPCError{Code: -1, Message: "the disk is full"}}), "the disk is full"},
 		{"daemon-garbled", chainDaemon, chain(answers{"getblockchaininfo": &daemonrpc.TransportError{Status: 200, Message: "no JSON"}}), "no JSON"},
 		{"daemon-wrong-network", chainNetwork, chain(answers{"getblockchaininfo": `{"chain":"test"}`}), `"test"`},
 		{"daemon-isolated", chainPeers, chain(answers{"getconnectioncount": "0"}), "0 connections"},
@@ -220,11 +222,14 @@ func TestEveryProblemIsFound(t *testing.T) {
 		{"node-unconfirmed", confirmation, state("STARTED", 1001), "STARTED"},
 		{"confirmation-late", confirmation, state("CONFIRMED", 1601), "601 blocks ago"},
 		{"node-status-strange", confirmation, state("LOST", 1001), `"LOST"`},
+		{"node-status-strange", confirmation, listed(answers{"getzelnodestatus": &daemonrpc.RPCError{Code: -1, Message: "This is not a Flux Node"}}), "not a Flux Node"},
 		{"benchmark-unreachable", benchmarkRun, bench(benchmark.Facts{}, down), "ECONNREFUSED"},
+		{"benchmark-hanging", benchmarkRun, bench(benchmark.Facts{}, context.DeadlineExceeded), "no answer within 6s"},
 		{"benchmark-failed", benchmarkRun, bench(benchmark.Facts{Status: "failed", Error: "no speed"}, nil), "no speed"},
 		{"benchmark-missing", benchmarkRun, bench(benchmark.Facts{Source: benchmark.SourceNative, Status: "failed", Error: benchmark.NotMeasured}, nil), "no result"},
 		{"benchmark-outdated", benchmarkRun, bench(benchmark.Facts{Source: benchmark.SourceDaemon, Version: "6.1.9", Tier: benchmark.Cumulus}, nil), "6.1.9"},
-		{"tier-too-low", tier, bench(benchmark.Facts{Tier: benchmark.Cumulus}, nil), "measured CUMULUS, the collateral is that of NIMBUS"},
+		{"tier-too-low", tier, bench(benchmark.Facts{Tier: benchmark.Cumulus, RealCores: 4, Cores: 8, RAM: 31, SSD: 480, EPS: 700, DiskWrite: 148}, nil), "measured CUMULUS, the collateral is that of NIMBUS; NIMBUS: disk write 148 of 180 MB/s"},
+		{"tier-too-low", tier, bench(benchmark.Facts{Source: benchmark.SourceNative, Status: "failed", Error: "CUMULUS: processors 2 of 4", Time: time.Unix(1, 0), RealCores: 2, Cores: 2}, nil), "measured less than CUMULUS"},
 		{"api-port-unknown", apiPort, network(func(c *NetworkConfig) { c.APIPort = 16128 }), "16128"},
 		{"blocked-too-many", restrictions, network(nil), "101 of at most 100 ports, 11 of at most 10"},
 		{"port-mapping-failed", gatewayCheck, mapping(gateway.Status{LastError: "refused", Missing: []gateway.Mapping{{Port: 16127, Protocol: "tcp"}}}), "16127/tcp: refused"},
@@ -236,7 +241,7 @@ func TestEveryProblemIsFound(t *testing.T) {
 		{"dos-rising", dosScore, score(17, ""), "DOS state 17: +2 a; +15 b"},
 		{"docker-unreachable", dockerEngine, []doctor.Check{Docker(none)}, "none.sock"},
 		{"docker-hanging", dockerEngine, []doctor.Check{Docker(strings.Replace(web(slow), "http", "tcp", 1))}, "no answer within 6s"},
-		{"docker-outdated", dockerEngine, []doctor.Check{Docker(strings.Replace(old, "http", "tcp", 1))}, "version 20.10.24+dfsg1"},
+		{"docker-outdated", dockerRelease, []doctor.Check{DockerRelease(strings.Replace(old, "http", "tcp", 1))}, "version 20.10.24+dfsg1"},
 		{"syncthing-unreachable", syncthing, []doctor.Check{Syncthing(web(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))}, "403"},
 		{"syncthing-hanging", syncthing, []doctor.Check{Syncthing(web(slow))}, "no answer within 6s"},
 		{"configuration-unwise", configuration, []doctor.Check{Configuration([]string{"a", "b"})}, "a; b"},

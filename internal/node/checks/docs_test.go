@@ -19,7 +19,8 @@ var update = flag.Bool("update", false, "write docs/doctor.md anew")
 // docs/doctor.md lists every check and every problem that there is.
 func TestDocumentedChecksAreTheChecks(t *testing.T) {
 	list := slices.Concat([]doctor.Check{Running(errors.New("down"))}, Host(HostConfig{}), []doctor.Check{Store(StoreConfig{})}, Chain(ChainConfig{}), []doctor.Check{ChainCopy(nil)}, Node(NodeConfig{}),
-		Benchmark(BenchmarkConfig{}), Network(NetworkConfig{}), []doctor.Check{Docker("unix:///x"), Syncthing("http://x"), Configuration(nil)})
+		[]doctor.Check{Docker("unix:///x"), Syncthing("http://x")}, Benchmark(BenchmarkConfig{}), Network(NetworkConfig{}),
+		[]doctor.Check{Confirmation(NodeConfig{}), Standing(NetworkConfig{}), DockerRelease("unix:///x"), Configuration(nil)})
 	var b strings.Builder
 	b.WriteString("# What the doctor looks at\n\n" +
 		"`fluxosd doctor` and `GET /flux/doctor` run these checks, in the order of cause and effect; `/readyz` and the metrics\n" +

@@ -42,7 +42,7 @@ type NetworkConfig struct {
 	Score func() (score float64, message string, reasons []string)
 }
 
-// Network returns the checks of address, ports and standing.
+// Network returns the checks of address and ports.
 func Network(c NetworkConfig) []doctor.Check {
 	return []doctor.Check{
 		{Name: apiPort, Title: "API port", Every: time.Hour, Look: c.port, Problems: []health.Problem{
@@ -71,11 +71,16 @@ func Network(c NetworkConfig) []doctor.Check {
 			problem("unreachable-from-outside", health.Critical, "Other nodes can't reach this one",
 				"Forward the API port, and the ports 1 below, 1 and 2 above it, to this machine in router and firewall (fluxosd's /flux/mapport and /flux/allowport do one each)."),
 		}},
-		{Name: dosScore, Title: "Standing on the network", Look: c.score, Problems: []health.Problem{
-			problem("dos-state", health.Critical, "This node judges itself unfit and gets no applications", "Mend the reasons that are named; the score falls with the next good self-test."),
-			problem("dos-rising", health.Warning, "This node's self-tests fail", "Mend the reasons that are named before the score reaches 100."),
-		}},
 	}
+}
+
+// Standing returns the check of the node's judgement of itself, which follows
+// from what others look at.
+func Standing(c NetworkConfig) doctor.Check {
+	return doctor.Check{Name: dosScore, Title: "Standing on the network", Look: c.score, Problems: []health.Problem{
+		problem("dos-state", health.Critical, "This node judges itself unfit and gets no applications", "Mend the reasons that are named; the score falls with the next good self-test."),
+		problem("dos-rising", health.Warning, "This node's self-tests fail", "Mend the reasons that are named before the score reaches 100."),
+	}}
 }
 
 func (c NetworkConfig) port(context.Context) doctor.Finding {

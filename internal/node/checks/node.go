@@ -36,7 +36,7 @@ type NodeConfig struct {
 	Conf func() (daemonrpc.Conf, error)
 }
 
-// Node returns the checks of key, collateral and confirmation.
+// Node returns the checks of key and collateral.
 func Node(c NodeConfig) []doctor.Check {
 	return []doctor.Check{
 		{Name: nodeKey, Title: "Node key and collateral set", Every: 5 * time.Minute, Look: c.key, Problems: []health.Problem{
@@ -63,19 +63,24 @@ func Node(c NodeConfig) []doctor.Check {
 			problem("node-key-wrong", health.Critical, "The network knows this node under another key",
 				"Put the key with which the node was started into zelnodeprivkey of flux.conf, or start the node again from the wallet."),
 		}},
-		{Name: confirmation, Title: "Confirmation", Needs: []string{collateral, keyMatch}, Timeout: rpcTime, Look: c.confirmation, Problems: []health.Problem{
-			problem("node-expired", health.Critical, "The network has dropped this node",
-				"Start it again from the wallet (zelcore or the wallet's startfluxnode). It was not confirmed in time: the checks below tell what kept it."),
-			problem("node-in-dos", health.Critical, "The chain refuses this node for a time",
-				"It wasn't confirmed in time after its start. Wait for 720 blocks (6 hours), mend what the checks tell, and start it again."),
-			problem("node-unconfirmed", health.Warning, "The node is started and waits to be confirmed",
-				"It needs the benchmark daemon and some blocks. If this lasts, look at the checks of benchmark and tier."),
-			problem("confirmation-late", health.Warning, "The node's confirmation is overdue",
-				"Confirmations come from the chain daemon with the benchmark daemon's signature: look at both."),
-			problem("node-status-strange", health.Critical, "The chain daemon doesn't call this node confirmed",
-				"Compare collateral and key in flux.conf with the wallet; getfluxnodestatus of the daemon has the whole answer."),
-		}},
 	}
+}
+
+// Confirmation returns the check of the node's standing on the chain, which what
+// all other checks look at may have caused.
+func Confirmation(c NodeConfig) doctor.Check {
+	return doctor.Check{Name: confirmation, Title: "Confirmation", Needs: []string{collateral, keyMatch}, Timeout: rpcTime, Look: c.confirmation, Problems: []health.Problem{
+		problem("node-expired", health.Critical, "The network has dropped this node",
+			"Start it again from the wallet (zelcore or the wallet's startfluxnode). It was not confirmed in time: the checks below tell what kept it."),
+		problem("node-in-dos", health.Critical, "The chain refuses this node for a time",
+			"It wasn't confirmed in time after its start. Wait for 720 blocks (6 hours), mend what the checks tell, and start it again."),
+		problem("node-unconfirmed", health.Warning, "The node is started and waits to be confirmed",
+			"It needs the benchmark daemon and some blocks. If this lasts, look at the checks of benchmark and tier."),
+		problem("confirmation-late", health.Warning, "The node's confirmation is overdue",
+			"Confirmations come from the chain daemon with the benchmark daemon's signature: look at both."),
+		problem("node-status-strange", health.Critical, "The chain daemon doesn't call this node confirmed",
+			"Compare collateral and key in flux.conf with the wallet; getfluxnodestatus of the daemon has the whole answer."),
+	}}
 }
 
 var txID = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
@@ -192,6 +197,9 @@ func (c NodeConfig) match(ctx context.Context) doctor.Finding {
 func (c NodeConfig) confirmation(ctx context.Context) doctor.Finding {
 	var s status
 	if err := ask(ctx, c.Daemon, &s, "getzelnodestatus"); err != nil {
+		if _, refused := errors.AsType[*daemonrpc.RPCError](err); refused {
+			return doctor.Bad("node-status-strange", "%s", words(err))
+		}
 		return doctor.Unknown("%v", err)
 	}
 	var height int64

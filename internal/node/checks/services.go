@@ -81,7 +81,6 @@ func Docker(host string) doctor.Check {
 			"Install and start it (systemctl start docker), or set docker.host. Applications can't run without it."),
 		problem("docker-hanging", health.Critical, "The Docker engine takes calls and doesn't answer them",
 			"Look at its log (journalctl -u docker) and at the load of the disk; restarting it keeps running containers with live-restore only."),
-		problem("docker-outdated", health.Warning, "The Docker engine is older than the network wants", "Upgrade it to "+oldestDocker+" or newer."),
 	}, Look: func(ctx context.Context) doctor.Finding {
 		version, err := ask(ctx)
 		switch {
@@ -89,10 +88,25 @@ func Docker(host string) doctor.Check {
 			return doctor.Bad("docker-hanging", "no answer within %v at %s", serviceTime, host)
 		case err != nil:
 			return doctor.Bad("docker-unreachable", "%v", err)
+		}
+		return doctor.Fine("version %s", version)
+	}}
+}
+
+// DockerRelease returns the check of the container engine's version.
+func DockerRelease(host string) doctor.Check {
+	ask := DockerVersion(host)
+	return doctor.Check{Name: dockerRelease, Title: "Docker's version", Needs: []string{dockerEngine}, Every: 10 * time.Minute, Timeout: serviceTime, Problems: []health.Problem{
+		problem("docker-outdated", health.Warning, "The Docker engine is older than the network wants", "Upgrade it to "+oldestDocker+" or newer."),
+	}, Look: func(ctx context.Context) doctor.Finding {
+		version, err := ask(ctx)
+		switch {
+		case err != nil:
+			return doctor.Unknown("%v", err)
 		case !reach.AtLeast(leadingNumbers.FindString(version), oldestDocker):
 			return doctor.Bad("docker-outdated", "version %s, the network wants %s", version, oldestDocker)
 		}
-		return doctor.Fine("version %s", version)
+		return doctor.Fine("%s", version)
 	}}
 }
 

@@ -70,7 +70,7 @@ func TestReportNamesTheCauseFirst(t *testing.T) {
 		Check{Name: "sync", Title: "Sync", Needs: []string{"chain"}, Look: sync.look, Problems: []health.Problem{problem("chain-behind", health.Critical)}},
 		Check{Name: "tier", Title: "Tier", Needs: []string{"sync"}, Look: tier.look, Problems: []health.Problem{problem("tier-low", health.Info)}})
 
-	if r := d.Report(); r.State != OK || r.Lines[0].State != NotKnown {
+	if r := d.Report(); r.State != NotKnown || r.Lines[0].State != NotKnown {
 		t.Errorf("before the first look: %v", rows(r))
 	}
 	for _, c := range []struct {
@@ -87,9 +87,9 @@ func TestReportNamesTheCauseFirst(t *testing.T) {
 			[]string{"sync critical chain-behind ", "store warning store-slow ", "tier unknown  sync", "chain ok  "}, "chain-behind store-slow"},
 		{"a warning blocks nothing", Bad("store-slow", "x"), Fine("b"), Fine("c"), Bad("tier-low", "x"), Warning,
 			[]string{"store warning store-slow ", "tier info tier-low ", "chain ok  ", "sync ok  "}, "store-slow tier-low"},
-		{"not known is no problem", Fine("a"), Unknown("no answer"), Fine("c"), Fine("d"), OK,
+		{"not known is no problem", Fine("a"), Unknown("no answer"), Fine("c"), Fine("d"), NotKnown,
 			[]string{"chain unknown  ", "store ok  ", "sync ok  ", "tier ok  "}, ""},
-		{"a code that wasn't declared", Fine("a"), Bad("what", "x"), Fine("c"), Fine("d"), OK,
+		{"a code that wasn't declared", Fine("a"), Bad("what", "x"), Fine("c"), Fine("d"), NotKnown,
 			[]string{"chain unknown  ", "store ok  ", "sync ok  ", "tier ok  "}, ""},
 		{"well again", Fine("a"), Fine("b"), Fine("c"), Fine("d"), OK, []string{"store ok  ", "chain ok  ", "sync ok  ", "tier ok  "}, ""},
 	} {

@@ -53,7 +53,8 @@ type Line struct {
 
 // Report is what is known of the node.
 type Report struct {
-	// State is the worst of all lines: ok, info, warning or critical.
+	// State is the worst of all lines: ok, unknown (nothing is known to be wrong,
+	// but not everything could be judged), info, warning or critical.
 	State State `json:"state"`
 	// Lines hold what is wrong first, the most severe of it at the top, and of
 	// equally severe problems the cause before its effect.
@@ -87,7 +88,7 @@ func (d *Doctor) Report() Report {
 		}
 	}
 	for _, l := range out.Lines {
-		if l.Code != "" && rank[l.State] < rank[out.State] {
+		if rank[l.State] < rank[out.State] {
 			out.State = l.State
 		}
 	}

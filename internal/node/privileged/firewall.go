@@ -143,6 +143,12 @@ func Dry(of Firewall) (Firewall, error) {
 
 func (d dry) Name() string { return d.of.Name() }
 
+// isDry reports whether a firewall only tells what it would do.
+func isDry(fw Firewall) bool {
+	_, ok := fw.(dry)
+	return ok
+}
+
 func (d dry) Allow(ctx context.Context, rules []Rule) (Report, error) {
 	p, err := d.of.plan(ctx, allow, rules)
 	return p.report, err
@@ -216,7 +222,7 @@ func detect(ctx context.Context, c FirewallConfig) (Firewall, error) {
 // Opened is the answer to an operator who opened one port.
 type Opened struct {
 	Port     uint16
-	Message  string // "Rule added", "existing", or that there is no firewall
+	Message  string // "Rule added", "existing", what a dry run would do, or that there is no firewall
 	Existing bool   // nothing had to be added
 	// Advice names what may keep the port closed nevertheless.
 	Advice []string
@@ -236,6 +242,8 @@ func AllowPort(ctx context.Context, fw Firewall, port uint16) (Opened, error) {
 		return o, err
 	case len(report.Held) > 0:
 		return o, fault.New(fault.Conflict, strings.Join(report.Advice, "; "))
+	case len(report.Added) > 0 && isDry(fw):
+		o.Message = "Dry run, nothing changed. It would be: " + strings.Join(report.Commands, "; ")
 	case len(report.Added) > 0:
 		o.Message = "Rule added"
 	case fw.Name() == None{}.Name():
