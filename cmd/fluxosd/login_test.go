@@ -19,7 +19,9 @@ func TestLoginToAnUnfitNode(t *testing.T) {
 	mux.HandleFunc("GET /id/loginphrase", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"status":"error","data":{"message":"Docker is not running properly"}}`)
 	})
-	mux.HandleFunc("GET /id/emergencyphrase", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"status":"success","data":"1795355016107phrase"}`) })
+	mux.HandleFunc("GET /id/emergencyphrase", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"status":"success","data":"1795355016107phrase"}`)
+	})
 	mux.HandleFunc("POST /id/verifylogin", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"status":"success","data":{"privilage":"admin","expireAt":"soon"}}`)
 	})
