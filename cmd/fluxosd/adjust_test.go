@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -82,21 +81,8 @@ func startFrom(t *testing.T, file, keyFile string) *running {
 	if err != nil {
 		t.Fatalf("the file doesn't load: %v", err)
 	}
-	r := &running{t: t, out: new(output), err: new(output), base: "http://" + cfg.API.Listen, done: make(chan struct{})}
-	r.cmd = exec.Command(os.Args[0], "serve", "--demo", "--demo-key-file", keyFile, "--config", file)
-	r.cmd.Env = append(os.Environ(), asMain+"=1")
-	r.cmd.Stdout, r.cmd.Stderr = r.out, r.err
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(r.done)
-		r.cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		r.cmd.Process.Kill()
-		<-r.done
-	})
+	r := launch(t, os.Environ(), "serve", "--demo", "--demo-key-file", keyFile, "--config", file)
+	r.base = "http://" + cfg.API.Listen
 	return r.ready()
 }
 

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -76,10 +77,18 @@ func freeAddress(t *testing.T) string {
 func start(t *testing.T, env []string, args ...string) *running {
 	t.Helper()
 	api, private := freeAddress(t), freeAddress(t)
-	r := &running{t: t, out: new(output), err: new(output), base: "http://" + api, private: "http://" + private, done: make(chan struct{})}
-	args = append([]string{"serve", "--demo", "--set", "api.listen=" + api, "--set", "api.private_listen=" + private, "--set", "api.tls_listen="}, args...)
+	r := launch(t, append(os.Environ(), env...),
+		append([]string{"serve", "--demo", "--set", "api.listen=" + api, "--set", "api.private_listen=" + private, "--set", "api.tls_listen="}, args...)...)
+	r.base, r.private = "http://"+api, "http://"+private
+	return r
+}
+
+// launch runs fluxosd in a process of its own, until the test ends.
+func launch(t *testing.T, env []string, args ...string) *running {
+	t.Helper()
+	r := &running{t: t, out: new(output), err: new(output), done: make(chan struct{})}
 	r.cmd = exec.Command(os.Args[0], args...)
-	r.cmd.Env = append(append(os.Environ(), asMain+"=1"), env...)
+	r.cmd.Env = append(slices.Clone(env), asMain+"=1")
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.err
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)

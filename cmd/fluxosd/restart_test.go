@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,26 +42,14 @@ benchmark: {source: native, every: 0s}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := &running{t: t, out: new(output), err: new(output), base: "http://" + api, private: "http://" + private, done: make(chan struct{})}
-	r.cmd = exec.Command(os.Args[0], "serve", "--config", file)
+	var own []string
 	for _, kv := range os.Environ() { // the test itself may run as a service
 		if !strings.HasPrefix(kv, "INVOCATION_ID=") && !strings.HasPrefix(kv, "NOTIFY_SOCKET=") && !strings.HasPrefix(kv, "FLUXOSD_") {
-			r.cmd.Env = append(r.cmd.Env, kv)
+			own = append(own, kv)
 		}
 	}
-	r.cmd.Env = append(append(r.cmd.Env, asMain+"=1", "HOME="+dir), env...)
-	r.cmd.Stdout, r.cmd.Stderr = r.out, r.err
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(r.done)
-		r.cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		r.cmd.Process.Kill()
-		<-r.done
-	})
+	r := launch(t, append(append(own, "HOME="+dir), env...), "serve", "--config", file)
+	r.base, r.private = "http://"+api, "http://"+private
 	r.started(1)
 	return r, key
 }
