@@ -1,11 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/fluxosd/fluxosd/internal/health"
@@ -66,11 +68,11 @@ func writeReadiness(w http.ResponseWriter, registry *health.Registry, examiner *
 			out.Active = append(out.Active, st)
 		}
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	status := http.StatusOK
 	if !out.Ready {
-		w.WriteHeader(http.StatusServiceUnavailable)
+		status = http.StatusServiceUnavailable
 	}
-	writeIndented(w, out)
+	writeIndented(w, status, out)
 }
 
 // writeReport looks at everything now, and answers what was found.
@@ -80,13 +82,22 @@ func writeReport(w http.ResponseWriter, r *http.Request, examiner *doctor.Doctor
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	writeIndented(w, report)
+	writeIndented(w, http.StatusOK, report)
 }
 
-func writeIndented(w http.ResponseWriter, v any) {
-	enc := json.NewEncoder(w)
+// writeIndented answers JSON for people, with its length, so that the simplest
+// probe can read it.
+func writeIndented(w http.ResponseWriter, status int, v any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	w.Write(b.Bytes())
 }
