@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -26,7 +27,7 @@ func (m Memory[T]) Load(ctx context.Context) (record T, err error) {
 	}
 	if err == nil {
 		var raw []byte
-		if raw, err = bson.MarshalExtJSON(doc, false, false); err == nil {
+		if raw, err = bson.MarshalExtJSON(whole(doc), false, false); err == nil {
 			err = json.Unmarshal(raw, &record)
 		}
 	}
@@ -34,6 +35,33 @@ func (m Memory[T]) Load(ctx context.Context) (record T, err error) {
 		return record, fmt.Errorf("load %s: %w", m.ID, err)
 	}
 	return record, nil
+}
+
+// exact is the number up to which every whole number has a double of its own.
+const exact = 1 << 53
+
+// whole turns doubles without a fraction into integers: programs that know one
+// kind of number only keep times in milliseconds as doubles.
+func whole(v any) any {
+	switch v := v.(type) {
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) <= exact {
+			return int64(v)
+		}
+	case bson.D:
+		out := make(bson.D, 0, len(v))
+		for _, e := range v {
+			out = append(out, bson.E{Key: e.Key, Value: whole(e.Value)})
+		}
+		return out
+	case bson.A:
+		out := make(bson.A, 0, len(v))
+		for _, e := range v {
+			out = append(out, whole(e))
+		}
+		return out
+	}
+	return v
 }
 
 // Save keeps the record instead of the one before.
