@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 	"github.com/fluxosd/fluxosd/internal/config"
 	"github.com/fluxosd/fluxosd/internal/daemonrpc"
 	"github.com/fluxosd/fluxosd/internal/devnet"
+	"github.com/fluxosd/fluxosd/internal/node/reach"
 	"github.com/fluxosd/fluxosd/internal/permissions"
 	"github.com/fluxosd/fluxosd/internal/secret"
 	"github.com/fluxosd/fluxosd/internal/version"
@@ -43,6 +46,9 @@ type demo struct {
 // demoHeight is where the simulated chain begins: above the heights at which
 // the network's rules changed, so that the node counts as synced.
 const demoHeight = 2_200_000
+
+// demoAddress is the demo node's own on the simulated network.
+const demoAddress = "198.18.0.1"
 
 // newDemo replaces the defaults that a demo needs to be other ones. What was
 // set explicitly stays.
@@ -121,7 +127,11 @@ func (d *demo) adminKey(dir, keyFile string) error {
 // simulate starts the simulated daemons on loopback ports of their own.
 func (d *demo) simulate(cfg *config.Config, log *slog.Logger) error {
 	var err error
-	if d.chain, err = devnet.New(devnet.Config{Seed: "demo", FirstHeight: demoHeight, Logger: log.With("sub", "devnet")}); err != nil {
+	address := demoAddress // the network writes the port only where it isn't the usual one
+	if port := portOf(cfg.API.Listen); port != reach.DefaultAPIPort && slices.Contains(reach.APIPorts(), uint16(port)) {
+		address = net.JoinHostPort(address, strconv.Itoa(port))
+	}
+	if d.chain, err = devnet.New(devnet.Config{Seed: "demo", FirstHeight: demoHeight, Own: devnet.Own{IP: address}, Logger: log.With("sub", "devnet")}); err != nil {
 		return fmt.Errorf("simulated chain daemon: %w", err)
 	}
 	var random [16]byte
@@ -137,9 +147,8 @@ func (d *demo) simulate(cfg *config.Config, log *slog.Logger) error {
 	if d.benchURL, err = d.serveLocal(bench); err != nil {
 		return err
 	}
-	own, _, _ := strings.Cut(d.chain.Own().IP, ":")
 	d.neighbour = devnet.NewNeighbour(devnet.NeighbourConfig{Resolve: func(ip, port string) string {
-		if ip != own {
+		if ip != demoAddress {
 			return ""
 		}
 		return net.JoinHostPort("127.0.0.1", port)
@@ -148,7 +157,7 @@ func (d *demo) simulate(cfg *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if _, err := cfg.ReplaceDefault("node.public_ip", own); err != nil {
+	if _, err := cfg.ReplaceDefault("node.public_ip", demoAddress); err != nil {
 		return err
 	}
 	_, err = cfg.ReplaceDefault("network.probe_nodes", strings.TrimPrefix(neighbour, "http://"))
