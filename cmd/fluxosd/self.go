@@ -93,11 +93,11 @@ func (d *daemon) buildSelf(docs store.Store, chain *daemonrpc.Client, apiPort in
 			ip := s.finder.Address().V4
 			return reach.Address{IP: ip, Port: uint16(apiPort)}, ip.IsValid()
 		},
-		AddressChanges:      func() int { return len(s.finder.Changes()) },
+		AddressChanges:      s.finder.RecentChanges,
 		BlockedPorts:        func() int { return len(settings.Values().BlockedPorts) },
 		BlockedRepositories: func() int { return len(settings.Values().BlockedRepositories) },
-		BenchVersion:        benchVersion,
-		Moved:               func(context.Context, netip.Addr) { s.finder.Recheck() },
+		BenchVersion:        benchVersion, Public: s.benchAddress(),
+		Moved: func(context.Context, netip.Addr) { s.finder.Recheck() },
 	})
 	if err != nil {
 		return nil, err
@@ -106,10 +106,7 @@ func (d *daemon) buildSelf(docs store.Store, chain *daemonrpc.Client, apiPort in
 	if err != nil {
 		return nil, err
 	}
-	wall, err := d.firewall(apiPort)
-	if err != nil {
-		return nil, err
-	}
+	wall := d.firewall(apiPort)
 	s.host = api.Host{
 		Settings: settings, DOS: score, Prober: prober, Requests: requests, Gateway: router, Firewall: wall, Updates: updates,
 		Logs: d.lines, Events: events.NewLog(), DaemonLog: d.daemonLog, BenchmarkLog: d.benchmarkLog,
@@ -274,16 +271,7 @@ func (d *daemon) whereabouts(s *self, docs store.Store, router *gateway.Gateway)
 	if cfg.Network.Gateway != "off" {
 		fc.Gateway = router.ExternalIP
 	}
-	if s.bench.Source() == benchmark.SourceDaemon {
-		fc.Benchmark = func(ctx context.Context) (netip.Addr, error) {
-			f, err := s.bench.Facts(ctx)
-			if err != nil {
-				return netip.Addr{}, err
-			}
-			a, err := reach.ParseAddress(f.Address)
-			return a.IP, err
-		}
-	}
+	fc.Benchmark = s.benchAddress()
 	var err error
 	if s.finder, err = place.NewFinder(fc); err != nil {
 		return fmt.Errorf("network.address_services: %w", err)
@@ -297,6 +285,22 @@ func (d *daemon) whereabouts(s *self, docs store.Store, router *gateway.Gateway)
 		return fmt.Errorf("network.time_servers: %w", err)
 	}
 	return nil
+}
+
+// benchAddress asks fluxbenchd for the public address of this node; nil without
+// one, because the native benchmark is told the address by us.
+func (s *self) benchAddress() func(context.Context) (netip.Addr, error) {
+	if s.bench.Source() != benchmark.SourceDaemon {
+		return nil
+	}
+	return func(ctx context.Context) (netip.Addr, error) {
+		f, err := s.bench.Facts(ctx)
+		if err != nil {
+			return netip.Addr{}, err
+		}
+		a, err := reach.ParseAddress(f.Address)
+		return a.IP, err
+	}
 }
 
 // neighbours builds what nodes ask one another.
@@ -334,21 +338,13 @@ func (d *daemon) updates(settings *node.Settings) (*node.Updates, error) {
 	})
 }
 
-// firewallTime bounds the look at the host's firewall.
-const firewallTime = 20 * time.Second
-
-// firewall finds the host's firewall. The rules of the node are set by a
-// service, so that a slow firewall doesn't delay the start.
-func (d *daemon) firewall(apiPort int) (privileged.Firewall, error) {
+// firewall returns what looks for the host's firewall when it is first needed:
+// asking ufw takes a second, which the start need not wait for.
+func (d *daemon) firewall(apiPort int) func(context.Context) (privileged.Firewall, error) {
 	log := d.log.With("sub", "firewall")
-	ctx, cancel := context.WithTimeout(context.Background(), firewallTime)
-	defer cancel()
-	wall, err := privileged.Detect(ctx, privileged.FirewallConfig{Mode: d.cfg.Network.Firewall, DryRun: d.cfg.Network.FirewallDryRun, Log: log})
-	if err != nil {
-		return nil, fmt.Errorf("network.firewall: %w", err)
-	}
-	d.services = append(d.services, wallRules{wall, apiPort, d.cfg.Node.RouterIP, d.cfg.Network.FirewallDryRun, log})
-	return wall, nil
+	w := &wall{looking: make(chan struct{}, 1), config: privileged.FirewallConfig{Mode: d.cfg.Network.Firewall, DryRun: d.cfg.Network.FirewallDryRun, Log: log}}
+	d.services = append(d.services, wallRules{w.find, apiPort, d.cfg.Node.RouterIP, d.cfg.Network.FirewallDryRun, log})
+	return w.find
 }
 
 // chainCopy hands the chain's data to neighbours.

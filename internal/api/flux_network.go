@@ -84,7 +84,11 @@ func (s *Server) allowPort(ctx context.Context, r *Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened, err := privileged.AllowPort(ctx, s.host.Firewall, port)
+	wall, err := s.host.Firewall(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := privileged.AllowPort(ctx, wall, port)
 	if err != nil {
 		if _, ok := errors.AsType[*fault.Error](err); ok {
 			return nil, err

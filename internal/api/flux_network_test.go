@@ -304,7 +304,7 @@ func TestAllowPort(t *testing.T) {
 		}
 	}
 	fw := new(wall)
-	w = newWorld(t, func(c *Config, _ *permissions.Config) { c.Host.Firewall = fw })
+	w = newWorld(t, func(c *Config, _ *permissions.Config) { c.Host.Firewall = firewalled(fw) })
 	rule := []privileged.Rule{{Port: 31000}}
 	for _, c := range []struct {
 		report privileged.Report

@@ -140,7 +140,7 @@ func (s *Server) benchmarkHistory(ctx context.Context, r *Request) (any, error) 
 		}
 		e := entry{Benchmarks: benchmark.Reply(res, address), By: "request", Took: res.Took.Seconds(), Single: res.CPU.Single, Multi: res.CPU.Multi,
 			Write: []measure.Figure{}, Disturbed: res.Disturbances()}
-		if res.By == "schedule" {
+		if res.By == benchmark.BySchedule {
 			e.By = res.By // who asked is nobody's business
 		}
 		for _, d := range res.Disks {

@@ -43,6 +43,11 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// firewalled finds a firewall that is known.
+func firewalled(w privileged.Firewall) func(context.Context) (privileged.Firewall, error) {
+	return func(context.Context) (privileged.Firewall, error) { return w, nil }
+}
+
 // self gives the API the parts of this node: real ones, of which none asks
 // anybody outside this machine.
 func (w *world) self(ac *Config, owner string, daemon *daemonrpc.Client) {
@@ -91,7 +96,7 @@ func (w *world) self(ac *Config, owner string, daemon *daemonrpc.Client) {
 	ac.Benchmark, ac.Runner, ac.History, ac.Doctor = bench, runner, history, examiner
 	ac.Host = Host{
 		Settings: settings, DOS: score, Prober: prober, Requests: must(reach.NewRequests(reach.RequestsConfig{Keys: list, Prober: prober})),
-		Gateway: must(gateway.New(gateway.Config{Mode: gateway.Off, APIPort: 16127})), Firewall: privileged.None{}, Updates: updates,
+		Gateway: must(gateway.New(gateway.Config{Mode: gateway.Off, APIPort: 16127})), Firewall: firewalled(privileged.None{}), Updates: updates,
 		Logs: must(logs.NewBuffer(logs.BufferConfig{})), Events: events.NewLog(),
 		DaemonLog: func() string { return filepath.Join(dir, "debug.log") }, BenchmarkLog: func() string { return filepath.Join(dir, "none.log") },
 		Folder: dir, Restart: func() error { return errors.New("a test doesn't end") },

@@ -58,7 +58,8 @@ type Host struct {
 	Prober   *reach.Prober
 	Requests *reach.Requests
 	Gateway  *gateway.Gateway
-	Firewall privileged.Firewall
+	// Firewall finds the host's firewall, or says why it can't be used.
+	Firewall func(context.Context) (privileged.Firewall, error)
 	Updates  *node.Updates
 	Logs     *logs.Buffer
 	Events   *events.Log

@@ -2,7 +2,6 @@ package benchmark
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/fluxosd/fluxosd/internal/fault"
 )
@@ -46,17 +45,4 @@ func CollateralTier(satoshi int64) (Collateral, error) {
 		}
 	}
 	return Collateral{}, fault.Wrap(fault.Conflict, fmt.Errorf("collateral of %d satoshi", satoshi), "Unrecognised Flux Node tier")
-}
-
-// HardwareFor returns the least hardware of a node of a tier, by any of its
-// names in any letter case, with a collateral of that many satoshi.
-func HardwareFor(tier string, satoshi int64) (Hardware, error) {
-	c, err := CollateralTier(satoshi)
-	if err != nil {
-		return Hardware{}, err
-	}
-	if !strings.EqualFold(tier, c.Internal) && !strings.EqualFold(tier, c.Public) {
-		return Hardware{}, fault.Newf(fault.Invalid, "tier %q doesn't belong to a collateral of %d FLUX: want %s or %s", tier, satoshi/coin, c.Public, c.Internal)
-	}
-	return c.Hardware, nil
 }

@@ -39,13 +39,8 @@ func TestLeastHardwareOfATier(t *testing.T) {
 		{"basic", 1000, Hardware{3, 4}}, {"CUMULUS", 10000, Hardware{3, 2}}, {"super", 12500, Hardware{30, 8}},
 		{"nimbus", 25000, Hardware{7, 4}}, {"BAMF", 40000, Hardware{61, 16}}, {"Stratus", 100000, Hardware{30, 8}},
 	} {
-		if got, err := HardwareFor(tt.tier, tt.value*coin); err != nil || got != tt.want {
-			t.Errorf("%s with %d: %+v, %v, want %+v", tt.tier, tt.value, got, err, tt.want)
-		}
-	}
-	for tier, value := range map[string]int64{"cumulus": 25000, "": 1000, "nimbus": 7} {
-		if got, err := HardwareFor(tier, value*coin); err == nil {
-			t.Errorf("%q with %d: accepted as %+v", tier, value, got)
+		if got, err := CollateralTier(tt.value * coin); err != nil || got.Hardware != tt.want {
+			t.Errorf("%s with %d: %+v, %v, want %+v", tt.tier, tt.value, got.Hardware, err, tt.want)
 		}
 	}
 }

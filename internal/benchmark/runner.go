@@ -24,9 +24,10 @@ const (
 	longestNap = time.Hour
 	// storeTime bounds one access to the store.
 	storeTime = 10 * time.Second
-
-	bySchedule = "schedule"
 )
+
+// BySchedule is who asked for a run that nobody asked for.
+const BySchedule = "schedule"
 
 var (
 	// errHeld is the cause of a run's end when an application starts.
@@ -298,7 +299,7 @@ func (r *Runner) ready(now time.Time) (by string, wait time.Duration) {
 	case now.Before(r.state.Next):
 		return "", min(wait, r.state.Next.Sub(now))
 	default:
-		by = bySchedule
+		by = BySchedule
 	}
 	if r.due.IsZero() {
 		r.due = now

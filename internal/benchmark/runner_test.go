@@ -142,7 +142,7 @@ func TestRunnerMeasuresSoonAfterTheStartAndThenOnSchedule(t *testing.T) {
 		}
 		pass(time.Minute)
 		latest := r.Latest()
-		if latest == nil || latest.By != bySchedule || latest.Took != time.Minute {
+		if latest == nil || latest.By != BySchedule || latest.Took != time.Minute {
 			t.Fatalf("result %+v", latest)
 		}
 		s := r.State()

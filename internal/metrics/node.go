@@ -81,7 +81,7 @@ func (c checkStates) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
 // stand in the report under their code; fluxosd_health_problem has them.
 func (c checkStates) Collect(ch chan<- prometheus.Metric) {
 	for _, l := range c.doctor.Report().Lines {
-		if l.Check == l.Code {
+		if l.Foreign {
 			continue
 		}
 		ch <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, 1, l.Check, string(l.State))

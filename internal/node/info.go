@@ -86,7 +86,7 @@ const infoTime = 10 * time.Second
 func (n *Node) Info(ctx context.Context) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, infoTime)
 	defer cancel()
-	static, mapped, changes := n.cfg.Locator.Static(), n.cfg.Mapped(), n.changes()
+	static, mapped, changes := n.cfg.Locator.Static(), n.cfg.Mapped(), n.cfg.Finder.RecentChanges()
 	out := Info{Geolocation: n.cfg.Locator.Geolocation(), Flux: FluxInfo{
 		Version: version.FluxOS, NodeJSVersion: text(goVersion()), OS: n.os.name, OSVersion: n.os.version, OSPrettyName: n.os.pretty,
 		IP: n.Address(), StaticIP: &static, UPnP: &mapped, MaxNumberOfIPChanges: &changes,

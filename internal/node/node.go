@@ -103,19 +103,6 @@ func (n *Node) Geolocation() *place.Geolocation { return n.cfg.Locator.Geolocati
 // ClockDrift is the offset of the host's clock.
 func (n *Node) ClockDrift() place.Reading { return n.cfg.Clock.Reading() }
 
-// ipChangeWindow is how long a change of the address counts against a node.
-const ipChangeWindow = 20 * time.Hour
-
-// changes counts the recent changes of the address.
-func (n *Node) changes() (count int) {
-	for _, c := range n.cfg.Finder.Changes() {
-		if n.cfg.Now().Sub(c.At) < ipChangeWindow {
-			count++
-		}
-	}
-	return count
-}
-
 // Versions name the components that a node runs on. Clients show the member
 // node; it has the version of Go, which runs this node.
 type Versions struct {

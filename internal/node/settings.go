@@ -16,6 +16,7 @@ import (
 
 	"github.com/fluxosd/fluxosd/internal/config/edit"
 	"github.com/fluxosd/fluxosd/internal/fault"
+	"github.com/fluxosd/fluxosd/internal/node/reach"
 )
 
 // Values are the settings that the owner changes over the API.
@@ -113,14 +114,11 @@ func (s *Settings) SetRouterIP(ctx context.Context, text string) error {
 	return s.change(ctx, map[string]any{"node.router_ip": text}, func(v *Values) { v.RouterIP = a })
 }
 
-// apiPorts are the ports on which other nodes look for an API.
-var apiPorts = []int{16127, 16137, 16147, 16157, 16167, 16177, 16187, 16197}
-
 // SetAPIPort sets the API port of the next start, and that of the API over TLS
 // after it.
 func (s *Settings) SetAPIPort(ctx context.Context, text string) error {
 	port, err := strconv.Atoi(text)
-	if err != nil || !slices.Contains(apiPorts, port) || strconv.Itoa(port) != text {
+	if err != nil || !slices.ContainsFunc(reach.APIPorts(), func(p uint16) bool { return int(p) == port }) || strconv.Itoa(port) != text {
 		return &fault.Error{Kind: fault.Invalid, Msg: "API Port not valid. Allowed are 16127, 16137, 16147, 16157, 16167, 16177, 16187 and 16197."}
 	}
 	values := map[string]any{"api.listen": withPort(s.cfg.Listen, port)}

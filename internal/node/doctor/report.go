@@ -49,6 +49,9 @@ type Line struct {
 	Since     time.Time `json:"since"`
 	// Checked is when this was last looked at; the zero time is never.
 	Checked time.Time `json:"checked"`
+	// Foreign marks a problem that another part of the daemon reports: Check is
+	// its code then.
+	Foreign bool `json:"-"`
 }
 
 // Report is what is known of the node.
@@ -84,7 +87,7 @@ func (d *Doctor) Report() Report {
 	for _, st := range d.health.List() {
 		if st.Active && !d.known[st.Code] {
 			out.Lines = append(out.Lines, Line{Check: st.Code, Title: st.Title, State: stateOf(st.Severity), Code: st.Code,
-				Problem: st.Title, Fact: st.Detail, Advice: st.Advice, Since: st.Since, Checked: st.Since})
+				Problem: st.Title, Fact: st.Detail, Advice: st.Advice, Since: st.Since, Checked: st.Since, Foreign: true})
 		}
 	}
 	for _, l := range out.Lines {

@@ -178,19 +178,18 @@ func (f *Finder) LastChange() (time.Time, bool) {
 	return f.changes[len(f.changes)-1].At, true
 }
 
-// TooManyChanges says that the IPv4 address changed more than once in the last
-// ChangeWindow, which the network punishes.
-func (f *Finder) TooManyChanges() bool {
+// RecentChanges counts the changes of the IPv4 address in the last ChangeWindow.
+// The network punishes more than one.
+func (f *Finder) RecentChanges() (n int) {
 	now := f.c.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := 0
 	for _, c := range f.changes {
 		if age := now.Sub(c.At); age >= 0 && age <= ChangeWindow {
 			n++
 		}
 	}
-	return n > 1
+	return n
 }
 
 // Problem says what is wrong with the address; "" when nothing is. Before the

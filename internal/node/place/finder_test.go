@@ -203,8 +203,8 @@ func TestFinderTakesAChangeThatItFindsTwice(t *testing.T) {
 			t.Fatalf("two findings in a row left %s", got)
 		}
 		at, ok := f.LastChange()
-		if !ok || time.Since(at) > time.Minute || f.TooManyChanges() {
-			t.Errorf("LastChange() = %v, %v; TooManyChanges() = %v", at, ok, f.TooManyChanges())
+		if !ok || time.Since(at) > time.Minute || f.RecentChanges() > 1 {
+			t.Errorf("LastChange() = %v, %v; RecentChanges() = %v", at, ok, f.RecentChanges())
 		}
 		want := []Change{{Old: ip(addrA), New: ip(addrB), At: at}}
 		same := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
@@ -218,11 +218,11 @@ func TestFinderTakesAChangeThatItFindsTwice(t *testing.T) {
 		past(2 * time.Hour)
 		w.bothSay(addrA)
 		past(7 * time.Minute)
-		if f.Address().V4 != ip(addrA) || !f.TooManyChanges() {
-			t.Errorf("after a second change within 20 hours: %v, TooManyChanges() = %v", f.Address().V4, f.TooManyChanges())
+		if f.Address().V4 != ip(addrA) || f.RecentChanges() != 2 {
+			t.Errorf("after a second change within 20 hours: %v, RecentChanges() = %v", f.Address().V4, f.RecentChanges())
 		}
 		past(ChangeWindow)
-		if f.TooManyChanges() {
+		if f.RecentChanges() > 1 {
 			t.Error("changes of yesterday still count")
 		}
 	})
