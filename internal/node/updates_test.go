@@ -1,13 +1,10 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/fluxosd/fluxosd/internal/node/privileged"
+	"github.com/fluxosd/fluxosd/internal/testproc"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -76,35 +74,18 @@ func TestUnitNamesAreCheckedAtTheStart(t *testing.T) {
 // over.
 func ownHost(t *testing.T, script string) bool {
 	t.Helper()
-	const variable = "FLUXOSD_TEST_HOST"
-	if os.Getenv(variable) == "1" {
-		err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-		for _, dir := range []string{"/run", "/usr/local/sbin"} { // the first folder in which programs are looked for
-			err = errors.Join(err, unix.Mount("test", dir, "tmpfs", 0, "mode=0755"))
-		}
-		err = errors.Join(err, os.MkdirAll("/run/systemd/system", 0o755), os.WriteFile("/usr/local/sbin/systemctl", []byte(script), 0o755))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return true
+	if !testproc.InNamespaces(t, unix.CLONE_NEWNS) {
+		return false
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=2m")
-	cmd.Env = append(os.Environ(), variable+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	var err error
+	for _, dir := range []string{"/run", "/usr/local/sbin"} { // the first folder in which programs are looked for
+		err = errors.Join(err, unix.Mount("test", dir, "tmpfs", 0, "mode=0755"))
 	}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("in a namespace of its own: %v\n%s", err, out.String())
+	err = errors.Join(err, os.MkdirAll("/run/systemd/system", 0o755), os.WriteFile("/usr/local/sbin/systemctl", []byte(script), 0o755))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "--- PASS: "+t.Name()) {
-		t.Fatalf("the test didn't run in its namespace:\n%s", out.String())
-	}
-	return false
+	return true
 }
 
 // calls returns the units that systemctl was told to start, and forgets them.

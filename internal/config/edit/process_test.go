@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fluxosd/fluxosd/internal/testproc"
 )
 
 // The test binary runs itself as another process when roleVariable names a role.
@@ -124,12 +126,7 @@ func TestFullAndReadOnlyDisksLeaveTheOldFile(t *testing.T) {
 	// In a mount namespace of its own, and without privilege in a user
 	// namespace, so that no mount outlives the process.
 	cmd := asProcess(t, "disks", t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
+	cmd.SysProcAttr = testproc.Namespaces(syscall.CLONE_NEWNS)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

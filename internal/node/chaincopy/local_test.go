@@ -1,14 +1,14 @@
 package chaincopy
 
 import (
-	"context"
 	"net/netip"
-	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fluxosd/fluxosd/internal/testproc"
 )
 
 func TestWhoIsOnAPrivateNetworkOfTheHost(t *testing.T) {
@@ -78,31 +78,11 @@ func TestKindOfALink(t *testing.T) {
 	}
 }
 
-// namespaceVariable is set in the process that has a network of its own.
-const namespaceVariable = "FLUXOSD_TEST_CHAINCOPY_NAMESPACE"
-
 // TestNetworksOfTheHost asks a true kernel. It needs root, or a kernel that
 // lets users make namespaces, and the ip command.
 func TestNetworksOfTheHost(t *testing.T) {
-	if os.Getenv(namespaceVariable) != "" {
+	if testproc.InNamespaces(t, unix.CLONE_NEWNET) {
 		insideNamespace(t)
-		return
-	}
-	self, err := os.Executable()
-	must(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	child := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$", "-test.v")
-	child.Env = append(os.Environ(), namespaceVariable+"=1")
-	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if os.Getuid() != 0 {
-		child.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		child.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		child.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := child.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Fatalf("in the namespace: %v\n%s", err, out)
 	}
 }
 

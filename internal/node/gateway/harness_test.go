@@ -21,12 +21,7 @@ const loopbackRoute = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\t
 
 var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
-func TestMain(m *testing.M) {
-	if os.Getenv(childVariable) != "" {
-		os.Exit(m.Run())
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // config is for routers on loopback, where its default route leads; it can't
 // reach any other.

@@ -1,24 +1,20 @@
 package gateway_test
 
 import (
-	"context"
 	"net/netip"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/fluxosd/fluxosd/internal/node/gateway"
 	"github.com/fluxosd/fluxosd/internal/node/gateway/gatewaytest"
+	"github.com/fluxosd/fluxosd/internal/testproc"
 )
-
-// childVariable is set in the process that runs inside a network namespace.
-const childVariable = "FLUXOSD_TEST_GATEWAY_CHILD"
 
 // The network of the namespace: one interface with the addresses of the router
 // and of the node, made to carry multicasts. It is the loopback interface
@@ -40,27 +36,8 @@ func routeFrom(address string) string {
 // true group and port, and follows the node to another address. It needs root,
 // or a kernel that lets users make namespaces, and the ip command.
 func TestMulticastInANetworkNamespace(t *testing.T) {
-	if os.Getenv(childVariable) != "" {
+	if testproc.InNamespaces(t, unix.CLONE_NEWNET) {
 		insideNamespace(t)
-		return
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	child := exec.CommandContext(ctx, self, "-test.run=^"+t.Name()+"$", "-test.v")
-	child.Env = append(os.Environ(), childVariable+"=1")
-	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if os.Getuid() != 0 {
-		child.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		child.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		child.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := child.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Fatalf("in the namespace: %v\n%s", err, out)
 	}
 }
 
